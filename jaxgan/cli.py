@@ -1,0 +1,37 @@
+"""What the programs share: flags whose errors are one line, and exit statuses."""
+
+import argparse
+import os
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+from jaxgan.errors import UsageError
+
+
+class Parser(argparse.ArgumentParser):
+    """Errors as UsageError; no abbreviations, so that a mistyped flag is an error."""
+
+    def __init__(self, **kwargs):
+        super().__init__(allow_abbrev=False, **kwargs)
+
+    def error(self, message: str):
+        raise UsageError(message)
+
+
+def run(main: Callable[[list[str]], None]) -> None:
+    """Runs a program: wrong input is one line on the error stream and exit status 2."""
+    import jax
+
+    cache = os.environ.get("JAX_COMPILATION_CACHE_DIR")
+    if cache is None:
+        jax.config.update("jax_compilation_cache_dir", str(Path.home() / ".cache/jaxgan/xla"))
+        jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.5)
+    try:
+        main(sys.argv[1:])
+    except UsageError as error:
+        print(f"error: {error}", file=sys.stderr)
+        sys.exit(2)
+    except KeyboardInterrupt:
+        print("interrupted; the same command goes on from the last checkpoint", file=sys.stderr)
+        sys.exit(130)

@@ -1,0 +1,84 @@
+"""The file formats in which MNIST, Fashion-MNIST and CIFAR-10 are published."""
+
+import gzip
+import math
+import pathlib
+import tarfile
+import zlib
+from collections.abc import Iterator
+
+import numpy as np
+
+from jaxgan.errors import UsageError
+
+_CIFAR10_FOLDER = "cifar-10-batches-bin"
+_CIFAR10_FILES = {
+    "train": [f"data_batch_{i}.bin" for i in range(1, 6)],
+    "test": ["test_batch.bin"],
+}
+_CIFAR10_RECORD = 1 + 3 * 32 * 32
+
+
+def read_idx(path: str | pathlib.Path) -> np.ndarray:
+    """A gzipped IDX file of unsigned bytes: uint8 [N] labels or uint8 [N, H, W] images.
+
+    Two zero bytes, the type (8: unsigned byte), the number of dimensions, each dimension as a
+    big-endian 32-bit integer, then the values.
+
+    Raises:
+      UsageError: the file is not that.
+    """
+    try:
+        with gzip.open(path) as file:
+            data = file.read()
+    except (OSError, EOFError, zlib.error) as error:
+        raise UsageError(f"{path} is no readable gzip file ({error})") from error
+    if len(data) < 4 or data[:3] != b"\x00\x00\x08":
+        raise UsageError(f"{path} is no IDX file of unsigned bytes: it opens with {data[:4]!r}")
+    ndim = data[3]
+    start = 4 + 4 * ndim
+    shape = tuple(int(side) for side in np.frombuffer(data[4:start], ">u4"))
+    if len(shape) != ndim or len(data) - start != math.prod(shape):
+        raise UsageError(f"{path} holds {len(data)} bytes, which its IDX header {shape} contradicts")
+    return np.frombuffer(data, np.uint8, offset=start).reshape(shape)
+
+
+def cifar10_classes(path: str | pathlib.Path) -> list[str]:
+    """The names of the classes in cifar-10-binary.tar.gz."""
+    with _open_tar(path) as tar:
+        return _member(tar, path, "batches.meta.txt").decode().split()
+
+
+def read_cifar10(path: str | pathlib.Path, split: str) -> Iterator[tuple[int, np.ndarray]]:
+    """(label, uint8 [32, 32, 3]) of each example of a split in cifar-10-binary.tar.gz.
+
+    A record is one byte of label, then the red, the green and the blue plane, row by row.
+
+    Raises:
+      UsageError: the archive lacks a file, or a file holds no whole number of records.
+    """
+    with _open_tar(path) as tar:
+        for name in _CIFAR10_FILES[split]:
+            data = _member(tar, path, name)
+            if not data or len(data) % _CIFAR10_RECORD:
+                raise UsageError(
+                    f"{name} in {path} holds {len(data)} bytes; "
+                    f"expected a multiple of {_CIFAR10_RECORD}"
+                )
+            records = np.frombuffer(data, np.uint8).reshape(-1, _CIFAR10_RECORD)
+            images = records[:, 1:].reshape(-1, 3, 32, 32).transpose(0, 2, 3, 1)
+            yield from zip(records[:, 0].tolist(), images, strict=True)
+
+
+def _open_tar(path: str | pathlib.Path) -> tarfile.TarFile:
+    try:
+        return tarfile.open(path, "r:gz")
+    except (OSError, EOFError, tarfile.TarError, zlib.error) as error:
+        raise UsageError(f"{path} is no readable tar.gz archive ({error})") from error
+
+
+def _member(tar: tarfile.TarFile, path: str | pathlib.Path, name: str) -> bytes:
+    try:
+        return tar.extractfile(f"{_CIFAR10_FOLDER}/{name}").read()
+    except (KeyError, OSError, EOFError, tarfile.TarError, zlib.error) as error:
+        raise UsageError(f"no readable {_CIFAR10_FOLDER}/{name} in {path} ({error})") from error

@@ -1,0 +1,176 @@
+"""The way of the images to the device: (seed, step) -> the batch of that step.
+
+Both feeds have the same two parts. `inputs(step)` runs on the host and returns arrays on the
+device; `batch(inputs, key, step)` is a pure function for the inside of a compiled step. For the
+same key and step both give the same batch, bit for bit, so which one a data set gets is a
+question of memory alone.
+"""
+
+import zlib
+from collections.abc import Callable
+from typing import Any
+
+import grain
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from jaxgan.data.dataset import Dataset
+from jaxgan.data.order import batch_indices
+from jaxgan.errors import UsageError
+
+_FLIP = zlib.crc32(b"jaxgan.data.flip")
+# Whole batches are read by so many threads, and wait, on the device, in a queue as long.
+_THREADS = 8
+
+
+class ResidentFeed:
+    """Keeps all images on the device; a batch is a gather inside the compiled step.
+
+    Args:
+      dataset: its images are one array.
+      batch_size: images in one batch, B.
+      draws: batches in one step (one for each turn of the discriminator, say).
+      flip: mirror each image left to right with probability 1/2.
+      place: puts a pytree of numpy arrays on the device or devices.
+
+    Raises:
+      UsageError: batch_size is not in 1 to the number of images.
+    """
+
+    def __init__(
+        self,
+        dataset: Dataset,
+        batch_size: int,
+        *,
+        draws: int = 1,
+        flip: bool = False,
+        place: Callable[[Any], Any] = jax.device_put,
+    ):
+        _check_sizes(dataset, batch_size, draws)
+        if not dataset.is_resident:
+            raise UsageError(f"data set {dataset.name!r} is not in memory: use StreamFeed")
+        self._sizes = draws, batch_size, dataset.num_examples
+        self._flip = flip
+        arrays = {"images": dataset.images}
+        if dataset.labels is not None:
+            arrays["labels"] = dataset.labels
+        self._inputs = place(arrays)
+
+    def inputs(self, step: int):
+        """{"images": uint8 [N, H, W, C], "labels": int32 [N] if any}, the same at every step."""
+        return self._inputs
+
+    def batch(self, inputs, key: jax.Array, step) -> dict[str, jax.Array]:
+        """The batch of one step.
+
+        Args:
+          inputs: of `inputs`.
+          key: a typed PRNG key, the seed of the data; the same at every step.
+          step: int32, may be traced.
+
+        Returns:
+          {"image": float32 [draws, B, H, W, C] in [-1, 1], "label": int32 [draws, B] if any}.
+        """
+        indices = batch_indices(jax.random.key_data(key), step, *self._sizes)
+        drawn = {name: array[indices] for name, array in inputs.items()}
+        return _finish(drawn, key, step, self._flip)
+
+
+class StreamFeed:
+    """Reads each step's images on the host, ahead of time, through Grain.
+
+    Consecutive steps come from a queue that threads fill; any other step re-opens the queue
+    there, so that a resumed run goes on exactly where it stood.
+
+    Args:
+      seed_key: the key that will be passed to `batch`.
+      (the rest): as `ResidentFeed`; images may be an `ImageSource`.
+
+    Raises:
+      UsageError: batch_size is not in 1 to the number of images.
+    """
+
+    def __init__(
+        self,
+        dataset: Dataset,
+        batch_size: int,
+        seed_key: jax.Array,
+        *,
+        draws: int = 1,
+        flip: bool = False,
+        place: Callable[[Any], Any] = jax.device_put,
+    ):
+        _check_sizes(dataset, batch_size, draws)
+        self._dataset = dataset
+        self._sizes = draws, batch_size, dataset.num_examples
+        self._words = np.asarray(jax.random.key_data(seed_key))
+        self._flip = flip
+        self._place = place
+        self._queue = iter(())
+        self._last_step: int | None = None
+        self._last_inputs = None
+
+    def inputs(self, step: int):
+        """{"images": uint8 [draws, B, H, W, C], "labels": int32 [draws, B] if any} of the step."""
+        step = int(step)
+        if step == self._last_step:
+            return self._last_inputs
+        if self._last_step is None or step != self._last_step + 1:
+            self._queue = self._open(step)
+        self._last_inputs = next(self._queue)
+        self._last_step = step
+        return self._last_inputs
+
+    def batch(self, inputs, key: jax.Array, step) -> dict[str, jax.Array]:
+        """As `ResidentFeed.batch`; key must be the constructor's seed_key."""
+        return _finish(inputs, key, step, self._flip)
+
+    def _open(self, step: int):
+        options = grain.ReadOptions(num_threads=_THREADS, prefetch_buffer_size=_THREADS)
+        steps = grain.MapDataset.range(step, np.iinfo(np.int32).max)
+        return iter(steps.map(self._read).to_iter_dataset(options))
+
+    def _read(self, step: int):
+        indices = batch_indices(self._words, step, *self._sizes)
+        images = np.stack([self._dataset.images[i] for i in indices.ravel().tolist()])
+        drawn = {"images": images.reshape(*indices.shape, *images.shape[1:])}
+        if self._dataset.labels is not None:
+            drawn["labels"] = self._dataset.labels[indices]
+        return self._place(drawn)
+
+
+def make_feed(
+    dataset: Dataset,
+    batch_size: int,
+    seed_key: jax.Array,
+    draws: int = 1,
+    flip: bool = False,
+    place: Callable[[Any], Any] = jax.device_put,
+) -> ResidentFeed | StreamFeed:
+    """The feed that suits the data set: resident if its images are in memory, else streamed."""
+    if dataset.is_resident:
+        return ResidentFeed(dataset, batch_size, draws=draws, flip=flip, place=place)
+    return StreamFeed(dataset, batch_size, seed_key, draws=draws, flip=flip, place=place)
+
+
+def _finish(drawn, key: jax.Array, step, flip: bool) -> dict[str, jax.Array]:
+    image = drawn["images"].astype(jnp.float32) / 127.5 - 1
+    if flip:
+        key = jax.random.fold_in(jax.random.fold_in(key, _FLIP), step)
+        mirrored = jax.random.bernoulli(key, shape=image.shape[:2])
+        image = jnp.where(mirrored[..., None, None, None], image[..., ::-1, :], image)
+    batch = {"image": image}
+    if "labels" in drawn:
+        batch["label"] = drawn["labels"]
+    return batch
+
+
+def _check_sizes(dataset: Dataset, batch_size: int, draws: int) -> None:
+    if draws < 1:
+        raise UsageError(f"draws is {draws}; expected at least 1")
+    if not 1 <= batch_size <= dataset.num_examples:
+        raise UsageError(
+            f"batch_size is {batch_size}; expected 1 to {dataset.num_examples}, the number of "
+            f"images in data set {dataset.name!r}"
+        )

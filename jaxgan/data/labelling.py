@@ -1,0 +1,19 @@
+"""The one rule for the `labels` argument of every source."""
+
+from jaxgan.errors import UsageError
+
+
+def check_labels(wanted: bool | None, present: bool, name: str, remedy: str) -> bool:
+    """Whether to keep labels.
+
+    Args:
+      wanted: True (required), False (dropped) or None (as the set has them).
+      present: whether the set has labels.
+      name, remedy: for the message.
+
+    Raises:
+      UsageError: labels are required and the set has none.
+    """
+    if wanted and not present:
+        raise UsageError(f"data set {name!r} has no labels, which were asked for; {remedy}")
+    return present and wanted is not False

@@ -1,0 +1,88 @@
+"""Data sets in one NumPy .npz file: `images`, perhaps `labels`, perhaps `classes`."""
+
+import pathlib
+import zipfile
+
+import numpy as np
+
+from jaxgan.data.dataset import Dataset
+from jaxgan.data.labelling import check_labels
+from jaxgan.data.shaping import Shaping
+from jaxgan.errors import UsageError
+
+
+def load_npz(
+    *,
+    dir: str = "",
+    split: str = "train",
+    resolution: int = 0,
+    channels: int = 0,
+    resize: str = "lanczos",
+    crop: str = "center",
+    labels: bool | None = None,
+    on_bad_image: str = "raise",
+) -> Dataset:
+    """Reads `dir`, which is a .npz file or a folder that holds `<split>.npz`.
+
+    The file's keys: `images`, uint8 [N, H, W, C] or [N, H, W]; optional `labels`, integers [N]
+    from 0; optional `classes`, strings, by default the numbers. Other dtypes of images are
+    refused: whether floats lie in [0, 1], [-1, 1] or [0, 255] would have to be guessed.
+
+    Raises:
+      UsageError: the file is missing, damaged, or does not hold these.
+    """
+    shaping = Shaping(resolution=resolution, channels=channels, resize=resize, crop=crop)
+    path = _find(dir, split)
+    arrays = _read(path)
+    if "images" not in arrays:
+        raise UsageError(f"{path} holds {sorted(arrays)}; expected a key 'images', uint8 [N, H, W, C]")
+    images = arrays["images"]
+    if images.dtype != np.uint8:
+        raise UsageError(
+            f"{path}: images are {images.dtype}; expected uint8 in 0 to 255, "
+            "so scale, round and save them as that"
+        )
+    if images.ndim == 3:
+        images = images[..., None]
+    if images.ndim != 4:
+        raise UsageError(
+            f"{path}: images have shape {list(images.shape)}; expected [N, H, W, C] or [N, H, W]"
+        )
+    keep = check_labels(labels, "labels" in arrays, str(path), "add a key 'labels' to the file")
+    numbers, classes = None, ()
+    if keep:
+        numbers = arrays["labels"]
+        if numbers.dtype.kind not in "iu" or numbers.ndim != 1 or numbers.size == 0:
+            raise UsageError(
+                f"{path}: labels are {numbers.dtype} {list(numbers.shape)}; expected integers [N]"
+            )
+        classes = tuple(map(str, arrays.get("classes", range(int(numbers.max()) + 1))))
+    return Dataset(
+        name=path.stem,
+        images=shaping.arrays(images, path.stem),
+        labels=numbers,
+        classes=classes,
+    )
+
+
+def _find(dir: str, split: str) -> pathlib.Path:
+    if not dir:
+        raise UsageError("data set 'npz' needs dir: a .npz file, or a folder that holds <split>.npz")
+    path = pathlib.Path(dir).expanduser()
+    if path.is_dir():
+        path = path / f"{split}.npz"
+    if not path.is_file():
+        raise UsageError(f"no file {path}; give dir a .npz file, or a folder that holds <split>.npz")
+    return path
+
+
+def _read(path: pathlib.Path) -> dict[str, np.ndarray]:
+    try:
+        with np.load(path, allow_pickle=False) as file:
+            if not isinstance(file, np.lib.npyio.NpzFile):
+                raise UsageError(f"{path} is a single array; expected a .npz file with 'images'")
+            return {key: file[key] for key in file.files}
+    except (ValueError, OSError, EOFError, zipfile.BadZipFile) as error:
+        if isinstance(error, UsageError):
+            raise
+        raise UsageError(f"{path} is not a readable .npz file of plain arrays ({error})") from error

@@ -1,0 +1,192 @@
+"""One step of any adversarial game, as one pure function from state to state.
+
+A game says what is played (networks, losses, a schedule of turns) and holds no arrays; the state
+holds all arrays and says nothing of the game. `make_train_step` joins the two with the optimizers.
+"""
+
+from collections.abc import Callable, Mapping
+from typing import Any, NamedTuple, Protocol
+
+import chex
+import flax.struct
+import jax
+import jax.numpy as jnp
+import optax
+
+from jaxgan.keys import fold
+
+Metrics = dict[str, jax.Array]
+Batch = Mapping[str, jax.Array]
+PLAYERS = ("disc", "gen")
+
+
+@flax.struct.dataclass
+class TrainState:
+    """Everything that training changes. `params`, `variables`, `opt_state` are keyed by player.
+
+    step: rounds of the schedule that were played, int32 [].
+    key: the root key. It never changes: the randomness of a step is `fold_in(key, step)`.
+    variables: what networks change in their forward pass (batch statistics, power-iteration vectors).
+    ema: `{"params", "variables"}` of the averaged generator, which samples and scores are made with.
+    extra: whatever a game adapts by itself.
+    """
+
+    step: jax.Array
+    key: jax.Array
+    params: Any
+    variables: Any
+    opt_state: Any
+    ema: Any
+    extra: Any
+
+
+class Outcome(NamedTuple):
+    """What a player's loss leaves behind besides its value."""
+
+    metrics: Metrics  # scalars, named by term: "loss", "r1", "fake_logit"
+    variables: Any  # the player's variables after its forward passes
+    extra: Any  # the state's `extra` after this turn
+
+
+class Game(Protocol):
+    """What is played. Implementations are frozen and hashable: hyper-parameters, never arrays."""
+
+    schedule: tuple[str, ...]  # the turns of a step, e.g. ("disc",) * 5 + ("gen",)
+
+    def due(self, step: int) -> "Game":
+        """The game of this step: without the lazy terms that are not due."""
+
+    def init(self, key: jax.Array, batch: Batch) -> tuple[Any, Any, Any]:
+        """Initial `params` and `variables` (both by player) and `extra`."""
+
+    def generate(self, gen_params, state, batch, key) -> tuple[Any, Any]:
+        """Fakes (any pytree) and the generator's new variables."""
+
+    def disc_loss(self, disc_params, fakes, state, batch, key) -> tuple[jax.Array, Outcome]:
+        """The discriminator's loss, a scalar."""
+
+    def gen_loss(self, fakes, disc_params, state, batch, key) -> tuple[jax.Array, Outcome]:
+        """The generator's loss, a scalar, as a function of its fakes."""
+
+    def preview(self, params, variables, batch, key) -> jax.Array:
+        """A grid of samples in [-1, 1] for a person to look at, [rows, columns, H, W, C]."""
+
+
+class Optimizer(NamedTuple):
+    """A gradient transformation, and the learning rate that it applies at its n-th update."""
+
+    transform: optax.GradientTransformation
+    learning_rate: Callable[[chex.Numeric], chex.Numeric]
+
+
+class Forward(NamedTuple):
+    """A run of the generator: its fakes, its new variables, and the way back to its gradient."""
+
+    fakes: Any
+    pullback: Callable[[Any], tuple[Any]]
+    variables: Any
+
+
+def init_state(
+    game: Game, optimizers: Mapping[str, Optimizer], key: jax.Array, batch: Batch
+) -> TrainState:
+    """The state before the first step. The averaged generator starts as the generator."""
+    params, variables, extra = game.init(fold(key, "init"), batch)
+    return TrainState(
+        step=jnp.zeros((), jnp.int32),
+        key=key,
+        params=params,
+        variables=variables,
+        opt_state={p: optimizers[p].transform.init(params[p]) for p in PLAYERS},
+        ema=jax.tree.map(jnp.copy, {"params": params["gen"], "variables": variables["gen"]}),
+        extra=extra,
+    )
+
+
+def draws_per_step(schedule: tuple[str, ...]) -> int:
+    """Batches of data that a step uses: a fresh one for every turn of the discriminator."""
+    return max(1, schedule.count("disc"))
+
+
+def make_train_step(
+    game: Game, optimizers: Mapping[str, Optimizer], *, ema: float = 0.0
+) -> Callable[[TrainState, Batch], tuple[TrainState, Metrics]]:
+    """One round of `game.schedule` as a pure function `(state, batches) -> (state, metrics)`.
+
+    `batches` are the data of the step with a leading axis of `draws_per_step(game.schedule)`: each
+    turn of the discriminator takes the next, a turn of the generator the one before it.
+    A turn changes its player's parameters, variables and optimizer state, and nothing else's.
+    """
+    schedule = game.schedule
+    # One turn each: the generator runs forward once, its fakes serve both players, and the
+    # generator's gradient goes back through that same run, after the discriminator's update.
+    shared = schedule == ("disc", "gen")
+
+    def forward(state: TrainState, batch: Batch, key: jax.Array) -> Forward:
+        fakes, pullback, variables = jax.vjp(
+            lambda params: game.generate(params, state, batch, key),
+            state.params["gen"],
+            has_aux=True,
+        )
+        return Forward(fakes, pullback, variables)
+
+    def disc_turn(state: TrainState, played: Forward, batch: Batch, key: jax.Array):
+        fakes = jax.lax.stop_gradient(played.fakes)
+        grads, outcome = jax.grad(game.disc_loss, has_aux=True)(
+            state.params["disc"], fakes, state, batch, key
+        )
+        return grads, outcome
+
+    def gen_turn(state: TrainState, played: Forward, batch: Batch, key: jax.Array):
+        cotangent, outcome = jax.grad(game.gen_loss, has_aux=True)(
+            played.fakes, state.params["disc"], state, batch, key
+        )
+        (grads,) = played.pullback(cotangent)
+        return grads, outcome._replace(variables=played.variables)
+
+    def update(state: TrainState, player: str, grads: Any, outcome: Outcome) -> TrainState:
+        params = state.params[player]
+        updates, opt_state = optimizers[player].transform.update(
+            grads, state.opt_state[player], params
+        )
+        return state.replace(
+            params=state.params | {player: optax.apply_updates(params, updates)},
+            variables=state.variables | {player: outcome.variables},
+            opt_state=state.opt_state | {player: opt_state},
+            extra=outcome.extra,
+        )
+
+    def train_step(state: TrainState, batches: Batch) -> tuple[TrainState, Metrics]:
+        step, step_key = state.step, jax.random.fold_in(state.key, state.step)
+        played, draw, seen = None, -1, {}
+        for turn, player in enumerate(schedule):
+            draw += player == "disc"
+            batch = {name: array[max(draw, 0)] for name, array in batches.items()}
+            key = jax.random.fold_in(step_key, 0 if shared else turn)
+            if not (shared and played):
+                played = forward(state, batch, fold(key, "generate"))
+            turns = {"disc": disc_turn, "gen": gen_turn}
+            grads, outcome = turns[player](state, played, batch, fold(key, player))
+            state = update(state, player, grads, outcome)
+            for name, value in outcome.metrics.items():
+                seen.setdefault(f"{player}/{name}", []).append(value)
+        metrics = {name: jnp.mean(jnp.stack(values)) for name, values in seen.items()}
+        for player in PLAYERS:
+            turns_before = step * schedule.count(player)
+            metrics[f"{player}/lr"] = optimizers[player].learning_rate(turns_before)
+        generator = {"params": state.params["gen"], "variables": state.variables["gen"]}
+        state = state.replace(
+            step=step + 1, ema=moving_average(state.ema, generator, step, decay=ema)
+        )
+        return state, metrics
+
+    return train_step
+
+
+def moving_average(average: Any, value: Any, step: jax.Array, *, decay: float) -> Any:
+    """The average after step `step`: `d * average + (1 - d) * value`, `d = min(decay, (1 + step) / (10 + step))`.
+
+    The ramp keeps the untrained generator out of the first samples; decay 0 copies the value.
+    """
+    decay = jnp.minimum(decay, (1 + step) / (10 + step))
+    return jax.tree.map(lambda a, v: a + (1 - decay).astype(v.dtype) * (v - a), average, value)

@@ -1,0 +1,263 @@
+"""The host loop: data, step, log, sample, evaluate, save. It never learns which game it plays."""
+
+import math
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any, Protocol
+
+import jax
+import jax.numpy as jnp
+
+from jaxgan.engine.checkpoint import Checkpoints
+from jaxgan.engine.report import Report
+from jaxgan.engine.sharding import divide, make_mesh, replicated
+from jaxgan.engine.step import (
+    Batch,
+    Game,
+    Metrics,
+    Optimizer,
+    TrainState,
+    draws_per_step,
+    init_state,
+    make_train_step,
+)
+from jaxgan.keys import fold
+
+
+class Feed(Protocol):
+    """The data as a function of the seed and the step."""
+
+    def inputs(self, step: int) -> Any:
+        """What the compiled step is handed: the whole set on the device, or the step's images."""
+
+    def batch(self, inputs: Any, key: jax.Array, step: jax.Array) -> Batch:
+        """The batches of a step, with a leading axis of draws; traced into the step."""
+
+
+class Evaluator(Protocol):
+    def __call__(self, ema: Any, batch: Batch, key: jax.Array) -> dict[str, float]:
+        """Scores of the averaged generator, by name; `batch` is the data of step 0."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Cadence:
+    """Every how many steps something happens; 0 is never."""
+
+    log: int
+    sample: int
+    evaluate: int
+    checkpoint: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class Run:
+    """All that training needs. ema: decay of the averaged generator, a step."""
+
+    game: Game
+    optimizers: Mapping[str, Optimizer]
+    feed: Feed
+    seed: int
+    steps: int
+    ema: float
+    batch_size: int
+    cadence: Cadence
+    keep: int
+    keep_every: int
+    evaluate: Evaluator | None = None
+
+
+class Diverged(Exception):
+    """A loss is no longer a number."""
+
+
+def train(run: Run, workdir: Path) -> dict[str, Any]:
+    """Trains from the last checkpoint in `workdir`, or from the start, to `run.steps`.
+
+    Returns the summary, which also stands in `summary.json`.
+
+    Raises:
+      Diverged: a logged metric is not finite.
+    """
+    checkpoints = Checkpoints(workdir / "checkpoints", keep=run.keep, keep_every=run.keep_every)
+    first = checkpoints.latest() or 0
+    state = start(run, checkpoints, first)
+    batch_images = run.batch_size * draws_per_step(run.game.schedule)
+    report = Report(workdir, first_step=first, steps=run.steps, batch_images=batch_images)
+    report.say(f"{describe_devices()}; training from step {first} to {run.steps}")
+
+    root = jax.random.key(run.seed)
+    real = jax.jit(first_batch(run))(run.feed.inputs(0), root)
+    preview = jax.jit(run.game.preview)
+    look = lambda: preview(state.ema["params"], state.ema["variables"], real, fold(root, "preview"))
+    if first == 0:
+        report.grid("reals", in_rows_of_8(real["image"]), 0)
+        report.grid("init", look(), 0)
+
+    steps, watch = CompiledSteps(run), Stopwatch()
+    latest: Metrics = {}
+    line: dict[str, float] = {}
+    for step in range(first, run.steps):
+        play, inputs = steps.at(step), run.feed.inputs(step)
+        if play.is_new:
+            with watch.stopped(state):
+                state, metrics = jax.block_until_ready(play(state, inputs))
+        else:
+            state, metrics = play(state, inputs)
+            watch.steps += 1
+        latest.update(metrics)
+        done = step + 1
+        last = done == run.steps
+        if last or is_time(run.cadence.log, done):
+            values = jax.device_get(latest)  # waits for the device, as nothing else in a step does
+            require_finite(values, done)
+            speed = watch.lap() * batch_images
+            line = report.log(done, values, seconds=watch.elapsed(), speed=speed)
+        if is_time(run.cadence.sample, done) or (last and run.cadence.sample):
+            with watch.stopped(state):
+                report.grid(f"{done:06d}", look(), done)
+        if run.evaluate and (last or is_time(run.cadence.evaluate, done)):
+            with watch.stopped(state):
+                scores = run.evaluate(state.ema, real, fold(root, "evaluate"))
+                report.add(done, scores, seconds=watch.elapsed())
+                line |= scores
+        if last or is_time(run.cadence.checkpoint, done):
+            with watch.stopped(state):
+                checkpoints.save(done, state)
+    checkpoints.close()
+    summary = {
+        "steps": run.steps,
+        "images": run.steps * batch_images,
+        "seconds": round(report.seconds_before + watch.elapsed(), 1),
+        "images_per_sec": round(watch.mean() * batch_images, 2),
+        "parameters": {player: count_parameters(params) for player, params in state.params.items()},
+        "device": describe_devices(),
+        "jax": jax.__version__,
+        "last": {name: value for name, value in line.items() if "/" in name},
+    }
+    report.summarize(summary)
+    report.close()
+    return summary
+
+
+def first_batch(run: Run) -> Callable[[Any, jax.Array], Batch]:
+    """The data of step 0, without the axis of draws, as a traceable function of `inputs`."""
+    return lambda inputs, root: jax.tree.map(
+        lambda x: x[0], run.feed.batch(inputs, fold(root, "data"), jnp.int32(0))
+    )
+
+
+def start(run: Run, checkpoints: Checkpoints, first: int) -> TrainState:
+    """The state of checkpoint `first`, or a new one when it is 0, on all devices."""
+
+    def init(inputs: Any) -> TrainState:
+        root = jax.random.key(run.seed)
+        return init_state(run.game, run.optimizers, root, first_batch(run)(inputs, root))
+
+    placed = jax.jit(init, out_shardings=replicated(make_mesh()))
+    inputs = run.feed.inputs(0)
+    return checkpoints.restore(first, placed.eval_shape(inputs)) if first else placed(inputs)
+
+
+class CompiledSteps:
+    """The compiled step of every step number: where lazy terms are due, another than elsewhere."""
+
+    def __init__(self, run: Run):
+        self._run, self._mesh = run, make_mesh()
+        self._plays: dict[Game, CompiledStep] = {}
+
+    def at(self, step: int) -> "CompiledStep":
+        game = self._run.game.due(step)
+        if game not in self._plays:
+            self._plays[game] = CompiledStep(self._compile(game))
+        return self._plays[game]
+
+    def _compile(self, game: Game) -> Callable:
+        run, mesh = self._run, self._mesh
+        play = make_train_step(game, run.optimizers, ema=run.ema)
+
+        @partial(jax.jit, donate_argnums=0)
+        def train_step(state: TrainState, inputs: Any) -> tuple[TrainState, Metrics]:
+            batches = run.feed.batch(inputs, fold(state.key, "data"), state.step)
+            return play(state, divide(batches, mesh))
+
+        return train_step
+
+
+class CompiledStep:
+    """A jitted step that knows whether it ran before: the first call compiles."""
+
+    def __init__(self, step: Callable):
+        self._step, self.is_new = step, True
+
+    def __call__(self, state: TrainState, inputs: Any) -> tuple[TrainState, Metrics]:
+        self.is_new = False
+        return self._step(state, inputs)
+
+
+class Stopwatch:
+    """The time of training steps, apart from compiling, sampling, scoring and saving."""
+
+    def __init__(self):
+        self._begin = self._since = time.perf_counter()
+        self._training = 0.0
+        self._last_lap = (0.0, 0)
+        self.steps = 0
+
+    def elapsed(self) -> float:
+        """Wall seconds since the beginning, everything included."""
+        return time.perf_counter() - self._begin
+
+    @contextmanager
+    def stopped(self, state: TrainState) -> Iterator[None]:
+        """Leaves out what happens inside; what the device still has to do for `state` counts."""
+        jax.block_until_ready(state)
+        self._training += time.perf_counter() - self._since
+        try:
+            yield
+        finally:
+            self._since = time.perf_counter()
+
+    def lap(self) -> float:
+        """Steps a second since the last call; call it when the device has finished."""
+        now = time.perf_counter()
+        self._training, self._since = self._training + now - self._since, now
+        seconds, steps = self._training - self._last_lap[0], self.steps - self._last_lap[1]
+        self._last_lap = (self._training, self.steps)
+        return steps / max(seconds, 1e-9)
+
+    def mean(self) -> float:
+        """Steps a second until the last lap."""
+        return self._last_lap[1] / max(self._last_lap[0], 1e-9)
+
+
+def is_time(interval: int, step: int) -> bool:
+    return interval > 0 and step % interval == 0
+
+
+def require_finite(metrics: Mapping[str, Any], step: int) -> None:
+    broken = [name for name, value in metrics.items() if not math.isfinite(value)]
+    if broken:
+        raise Diverged(
+            f"{', '.join(sorted(broken))} not finite at step {step}; lower the learning rates, "
+            "or add a penalty (terms.r1) or clip_grad_norm"
+        )
+
+
+def in_rows_of_8(images: jax.Array) -> jax.Array:
+    """At most 64 of `images` [B, H, W, C] as a grid [rows, columns, H, W, C]."""
+    columns = min(8, len(images))
+    rows = min(8, len(images) // columns)
+    return images[: rows * columns].reshape(rows, columns, *images.shape[1:])
+
+
+def count_parameters(params: Any) -> int:
+    return sum(leaf.size for leaf in jax.tree.leaves(params))
+
+
+def describe_devices() -> str:
+    device = jax.devices()[0]
+    return f"{jax.device_count()} x {device.device_kind} ({device.platform})"

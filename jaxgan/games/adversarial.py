@@ -1,0 +1,167 @@
+"""The plain game: a generator of images from latents against a discriminator of single images."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+import flax.linen as nn
+import jax
+import jax.numpy as jnp
+
+from jaxgan.engine.step import Batch, Outcome, TrainState
+from jaxgan.keys import fold
+from jaxgan.networks.apply import apply, init
+from jaxgan.networks.parts import PRIORS, pick
+from jaxgan.objectives.losses import Loss
+from jaxgan.objectives.penalties import Term
+
+Augment = Callable[[jax.Array, jax.Array, jax.Array], jax.Array]  # images, key, step
+
+
+@dataclass(frozen=True, kw_only=True)
+class WeightedTerm:
+    """A term of the game: `weight * mean(term)` is added to its player's loss.
+
+    With an interval n it is evaluated at every n-th step only, with n times the weight, which
+    leaves its mean strength as it is (Karras et al. 2020, "lazy regularization").
+    """
+
+    name: str
+    term: Term
+    weight: float
+    interval: int = 1
+
+    def __post_init__(self):
+        if self.interval < 1:
+            raise ValueError(f"terms.{self.name}.interval must be at least 1; got {self.interval}")
+
+
+@dataclass(frozen=True, kw_only=True)
+class AdversarialGame:
+    """Any loss with any terms on any networks.
+
+    augments: what happens to every image, real or fake, before the discriminator sees it.
+    disc_weight, gen_weight: of `loss` in each player's total; 0 leaves the terms alone, as when
+      a generator does nothing but match features.
+    """
+
+    gen: nn.Module
+    disc: nn.Module
+    loss: Loss
+    terms: tuple[WeightedTerm, ...] = ()
+    augments: tuple[Augment, ...] = ()
+    schedule: tuple[str, ...] = ("disc", "gen")
+    disc_weight: float = 1.0
+    gen_weight: float = 1.0
+
+    def __post_init__(self):
+        for term in self.terms:
+            if self.disc.mixes_examples and "critic" in term.term.needs:
+                raise ValueError(
+                    f"term {term.name!r} needs the gradient of each example's logit, but this "
+                    "discriminator mixes the examples of a batch (disc.norm='batch'); "
+                    "use disc.norm='layer' or 'none'"
+                )
+
+    def due(self, step: int) -> "AdversarialGame":
+        return replace(self, terms=tuple(t for t in self.terms if step % t.interval == 0))
+
+    def init(self, key: jax.Array, batch: Batch) -> tuple[Any, Any, Any]:
+        images, labels = batch["image"], batch.get("label")
+        latents = self.latents(fold(key, "latents"), len(images))
+        gen_params, gen_variables = init(self.gen, fold(key, "gen"), latents, labels)
+        disc_params, disc_variables = init(self.disc, fold(key, "disc"), images, labels)
+        params = {"gen": gen_params, "disc": disc_params}
+        return params, {"gen": gen_variables, "disc": disc_variables}, {}
+
+    def latents(self, key: jax.Array, count: int) -> jax.Array:
+        """Draws from the generator's prior, [count, latent_dim]."""
+        prior = pick("prior", PRIORS, self.gen.prior)
+        return prior(key, (count, self.gen.latent_dim))
+
+    def generate(self, gen_params: Any, state: TrainState, batch: Batch, key: jax.Array):
+        """Fakes [B, H, W, C], with the labels of the reals, and the generator's new variables."""
+        latents = self.latents(fold(key, "latents"), len(batch["image"]))
+        fakes, variables, _ = apply(
+            self.gen,
+            gen_params,
+            state.variables["gen"],
+            latents,
+            batch.get("label"),
+            train=True,
+            key=fold(key, "dropout"),
+        )
+        return fakes, variables
+
+    def disc_loss(self, disc_params, fakes, state: TrainState, batch: Batch, key: jax.Array):
+        seen, variables = self._look(disc_params, fakes, state, batch, key)
+        adversarial = jnp.mean(self.loss.disc(seen["real_logits"], seen["fake_logits"]))
+        loss, metrics = self._total("disc", adversarial, seen, key)
+        metrics["real_logit"] = jnp.mean(seen["real_logits"])
+        metrics["fake_logit"] = jnp.mean(seen["fake_logits"])
+        return loss, Outcome(metrics, variables, state.extra)
+
+    def gen_loss(self, fakes, disc_params, state: TrainState, batch: Batch, key: jax.Array):
+        seen, _ = self._look(disc_params, fakes, state, batch, key)
+        adversarial = jnp.mean(self.loss.gen(seen["real_logits"], seen["fake_logits"]))
+        loss, metrics = self._total("gen", adversarial, seen, key)
+        metrics["fake_logit"] = jnp.mean(seen["fake_logits"])
+        return loss, Outcome(metrics, state.variables["gen"], state.extra)
+
+    def preview(self, params: Any, variables: Any, batch: Batch, key: jax.Array) -> jax.Array:
+        """8 rows of 8; with labels a row for each of the first 16 classes."""
+        rows, columns = min(self.gen.num_classes, 16) or 8, 8
+        labels = jnp.repeat(jnp.arange(rows), columns) if self.gen.num_classes else None
+        images = self.sample(params, variables, self.latents(key, rows * columns), labels)
+        return images.reshape(rows, columns, *images.shape[1:])
+
+    def sample(self, params: Any, variables: Any, latents: jax.Array, labels: jax.Array | None):
+        """Images [B, H, W, C] in [-1, 1] of a trained generator; batch norm by its averages."""
+        return apply(self.gen, params, variables, latents, labels, train=False)[0]
+
+    def _look(self, disc_params, fakes, state: TrainState, batch: Batch, key: jax.Array):
+        """All that a term may ask for (`penalties.OFFERED`), and the discriminator's variables.
+
+        What nobody uses of it costs nothing: the compiler drops it.
+        """
+
+        def look(images, variables, key):
+            for index, augment in enumerate(self.augments):
+                images = augment(images, jax.random.fold_in(key, index), state.step)
+            logits, variables, sown = apply(
+                self.disc,
+                disc_params,
+                variables,
+                images,
+                batch.get("label"),
+                train=True,
+                key=fold(key, "dropout"),
+            )
+            return logits, variables, sown["features"][0] if "features" in sown else None
+
+        real, variables = batch["image"], state.variables["disc"]
+        real_logits, variables, real_features = look(real, variables, fold(key, "real"))
+        fake_logits, variables, fake_features = look(fakes, variables, fold(key, "fake"))
+        seen = {
+            "critic": lambda images: look(images, state.variables["disc"], fold(key, "critic"))[0],
+            "real": real,
+            "fake": fakes,
+            "real_logits": real_logits,
+            "fake_logits": fake_logits,
+            "real_features": real_features,
+            "fake_features": fake_features,
+        }
+        return seen, variables
+
+    def _total(self, player: str, adversarial: jax.Array, seen: Mapping, key: jax.Array):
+        """The player's loss with its terms, and the metrics of each (unweighted)."""
+        weight = {"disc": self.disc_weight, "gen": self.gen_weight}[player]
+        total, metrics = weight * adversarial, {"adversarial": adversarial}
+        for term in self.terms:
+            if term.term.player != player:
+                continue
+            offered = seen | {"key": fold(key, term.name)}
+            value = jnp.mean(term.term.fn(**{name: offered[name] for name in term.term.needs}))
+            total += term.weight * term.interval * value
+            metrics[term.name] = value
+        return total, metrics | {"loss": total}

@@ -1,0 +1,74 @@
+"""Trains a GAN.
+
+    python -m jaxgan.main --config configs/dcgan_fashion.py --workdir runs/a
+    python -m jaxgan.main --config configs/dcgan_fashion.py:smoke
+    python -m jaxgan.main --config configs/dcgan_cifar.py --config.loss=hinge
+
+The same command in the same workdir goes on where it stopped. A config is a Python file, and
+naming it runs it.
+"""
+
+import sys
+from pathlib import Path
+
+import jax
+
+from jaxgan.build import Experiment, build, example_batch
+from jaxgan.cli import Parser, run
+from jaxgan.config import load_config, to_json
+from jaxgan.engine.train import Diverged, train
+from jaxgan.workdir import check_workdir, default_workdir, open_workdir
+
+
+def main(arguments: list[str]) -> None:
+    parser = Parser(prog="python -m jaxgan.main", description="Trains a GAN.")
+    parser.add_argument("--config", required=True, help="PATH.py[:VARIANT]; this file is run")
+    parser.add_argument("--workdir", type=Path, help="default: runs/<config>-<time>")
+    parser.add_argument("--dry_run", action="store_true", help="build, print, and stop")
+    parser.add_argument("--force", action="store_true", help="go on although the config changed")
+    flags, overrides = parser.parse_known_args(arguments)
+
+    config = load_config(flags.config, overrides)
+    workdir = flags.workdir or default_workdir(flags.config)
+    check_workdir(workdir)
+    experiment = build(config)
+    if flags.dry_run:
+        print(describe(experiment))
+        return
+    open_workdir(workdir, experiment.config, force=flags.force)
+    print(f"workdir {workdir}", file=sys.stderr)
+    try:
+        summary = train(experiment.run, workdir)
+    except Diverged as error:
+        print(f"error: {error}", file=sys.stderr)
+        sys.exit(1)
+    print(
+        f"{summary['steps']} steps in {summary['seconds']:.0f} s, "
+        f"{summary['images_per_sec']:.0f} images/s; samples in {workdir / 'samples'}",
+        file=sys.stderr,
+    )
+
+
+def describe(experiment: Experiment) -> str:
+    """The resolved config, the data set, and a table of every network's parameters."""
+    config, dataset, game = experiment.config, experiment.dataset, experiment.run.game
+    batch = jax.tree.map(lambda x: jax.numpy.zeros(x.shape, x.dtype), example_batch(config))
+    labels = batch.get("label")
+    latents = game.latents(jax.random.key(0), config.data.batch_size)
+    tables = [
+        module.tabulate(
+            {"params": jax.random.key(0), "dropout": jax.random.key(1)},
+            inputs,
+            labels,
+            train=True,
+            console_kwargs={"width": 120, "force_terminal": False},
+        )
+        for module, inputs in ((game.gen, latents), (game.disc, batch["image"]))
+    ]
+    classes = f", {dataset.num_classes} classes" if dataset.num_classes else ", no labels"
+    facts = f"data set {dataset.name}: {dataset.num_examples} images {dataset.image_shape}{classes}"
+    return "\n".join([to_json(config), facts, *tables])
+
+
+if __name__ == "__main__":
+    run(main)

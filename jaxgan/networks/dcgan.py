@@ -1,0 +1,102 @@
+"""DCGAN (Radford et al. 2016) in the 4x4-kernel form, for square images of many sizes.
+
+The side is halved until it is 4 to 7 pixels, or odd: 32 = 4 * 2^3, 28 = 7 * 2^2. The generator
+starts there with the most channels and doubles the side as it halves the channels; the
+discriminator goes the other way. At 32x32 and width 64 this is 100-256-128-64-3 and 3-64-128-256-1.
+"""
+
+import flax.linen as nn
+import jax
+
+from jaxgan.networks.layers import Conv, ConvTranspose
+from jaxgan.networks.parts import NORMS, LabelMap, LabelVector, pick
+
+MAX_SIDE = 128
+DCGAN_INIT = nn.initializers.normal(0.02)
+
+
+def levels(image_shape: tuple[int, int, int]) -> int:
+    """How many times the side is halved.
+
+    Raises:
+      ValueError: the shape is not square, or its side is no multiple of 4 up to 128.
+    """
+    height, width, _ = image_shape
+    if height != width or height % 4 or not 0 < height <= MAX_SIDE:
+        raise ValueError(
+            f"dcgan makes square images with a side that is a multiple of 4, up to {MAX_SIDE}; "
+            f"got {height}x{width} (set data.resolution)"
+        )
+    halvings, side = 2, height // 4
+    while side % 2 == 0 and side >= 8:
+        halvings, side = halvings + 1, side // 2
+    return halvings
+
+
+class Generator(nn.Module):
+    """Latents to images in [-1, 1]; `width` is the number of channels before the last layer."""
+
+    image_shape: tuple[int, int, int]
+    num_classes: int = 0
+    latent_dim: int = 100
+    prior: str = "normal"
+    width: int = 64
+    norm: str = "batch"
+
+    @nn.compact
+    def __call__(
+        self, latents: jax.Array, labels: jax.Array | None = None, *, train: bool
+    ) -> jax.Array:
+        norm = pick("norm", NORMS, self.norm)
+        halvings = levels(self.image_shape)
+        side = self.image_shape[0] >> halvings
+        # A bias before batch norm has no gradient but noise, which Adam turns into real updates.
+        use_bias = self.norm != "batch"
+        channels = self.width << (halvings - 1)
+        x = LabelVector(self.num_classes, self.latent_dim)(latents, labels)
+        x = nn.Dense(side * side * channels, use_bias=use_bias, kernel_init=DCGAN_INIT)(x)
+        x = nn.relu(norm()(x.reshape(-1, side, side, channels), train=train))
+        for _ in range(halvings - 1):
+            channels //= 2
+            x = ConvTranspose(
+                channels, (4, 4), strides=(2, 2), use_bias=use_bias, kernel_init=DCGAN_INIT
+            )(x)
+            x = nn.relu(norm()(x, train=train))
+        x = ConvTranspose(
+            self.image_shape[-1], (4, 4), strides=(2, 2), kernel_init=DCGAN_INIT
+        )(x)
+        return nn.tanh(x)
+
+
+class Discriminator(nn.Module):
+    """Images to logits; `width` is the number of channels after the first layer."""
+
+    image_shape: tuple[int, int, int]
+    num_classes: int = 0
+    width: int = 64
+    norm: str = "none"
+
+    @property
+    def mixes_examples(self) -> bool:
+        return self.norm == "batch"
+
+    @nn.compact
+    def __call__(
+        self, images: jax.Array, labels: jax.Array | None = None, *, train: bool
+    ) -> jax.Array:
+        norm = pick("norm", NORMS, self.norm)
+        x = LabelMap(self.num_classes)(images, labels)
+        for level in range(levels(self.image_shape)):
+            normed = level > 0 and self.norm != "none"  # the first layer sees the pixels as they are
+            x = Conv(
+                self.width << level,
+                (4, 4),
+                strides=(2, 2),
+                use_bias=not (normed and self.norm == "batch"),
+                kernel_init=DCGAN_INIT,
+            )(x)
+            x = norm()(x, train=train) if normed else x
+            x = nn.leaky_relu(x, negative_slope=0.2)
+        x = x.reshape(x.shape[0], -1)
+        self.sow("intermediates", "features", x)
+        return nn.Dense(1, kernel_init=DCGAN_INIT)(x)[:, 0]

@@ -1,0 +1,57 @@
+"""Fully connected generator and discriminator (Goodfellow et al. 2014), for images of any shape."""
+
+import math
+
+import flax.linen as nn
+import jax
+
+from jaxgan.networks.parts import ACTIVATIONS, LabelVector, pick
+
+
+class Generator(nn.Module):
+    """Latents through `hidden` layers to an image in [-1, 1] (tanh)."""
+
+    image_shape: tuple[int, int, int]
+    num_classes: int = 0
+    latent_dim: int = 100
+    prior: str = "normal"
+    hidden: tuple[int, ...] = (256, 512, 1024)
+    activation: str = "relu"
+
+    @nn.compact
+    def __call__(
+        self, latents: jax.Array, labels: jax.Array | None = None, *, train: bool
+    ) -> jax.Array:
+        activation = pick("activation", ACTIVATIONS, self.activation)
+        x = LabelVector(self.num_classes, 10 * bool(self.num_classes))(latents, labels)
+        for features in self.hidden:
+            x = activation(nn.Dense(features)(x))
+        x = nn.tanh(nn.Dense(math.prod(self.image_shape))(x))
+        return x.reshape(-1, *self.image_shape)
+
+
+class Discriminator(nn.Module):
+    """A flattened image through `hidden` layers, each with dropout, to a logit."""
+
+    image_shape: tuple[int, int, int]
+    num_classes: int = 0
+    hidden: tuple[int, ...] = (512, 256)
+    activation: str = "leaky_relu"
+    dropout: float = 0.0
+
+    @property
+    def mixes_examples(self) -> bool:
+        return False
+
+    @nn.compact
+    def __call__(
+        self, images: jax.Array, labels: jax.Array | None = None, *, train: bool
+    ) -> jax.Array:
+        activation = pick("activation", ACTIVATIONS, self.activation)
+        x = images.reshape(images.shape[0], -1)
+        x = LabelVector(self.num_classes, 10 * bool(self.num_classes))(x, labels)
+        for features in self.hidden:
+            x = activation(nn.Dense(features)(x))
+            x = nn.Dropout(self.dropout, deterministic=not train)(x)
+        self.sow("intermediates", "features", x)
+        return nn.Dense(1)(x)[:, 0]

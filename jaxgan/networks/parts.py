@@ -1,0 +1,87 @@
+"""Small parts that several architectures share: activations, norms, labels, latents."""
+
+from collections.abc import Callable
+from functools import partial
+
+import flax.linen as nn
+import jax
+import jax.numpy as jnp
+
+ACTIVATIONS: dict[str, Callable[[jax.Array], jax.Array]] = {
+    "relu": nn.relu,
+    "leaky_relu": partial(nn.leaky_relu, negative_slope=0.2),
+    "tanh": nn.tanh,
+    "elu": nn.elu,
+    "swish": nn.swish,
+}
+
+
+def pick(kind: str, table: dict, name: str):
+    """`table[name]`, or an error that lists what there is."""
+    if name not in table:
+        raise ValueError(f"unknown {kind} {name!r}; choose from {', '.join(sorted(table))}")
+    return table[name]
+
+
+def normal_latents(key: jax.Array, shape: tuple[int, ...]) -> jax.Array:
+    return jax.random.normal(key, shape)
+
+
+def uniform_latents(key: jax.Array, shape: tuple[int, ...]) -> jax.Array:
+    return jax.random.uniform(key, shape, minval=-1.0, maxval=1.0)
+
+
+PRIORS = {"normal": normal_latents, "uniform": uniform_latents}
+
+
+class BatchNorm(nn.Module):
+    """Batch normalization with DCGAN's initial scale, N(1, 0.02)."""
+
+    @nn.compact
+    def __call__(self, x: jax.Array, *, train: bool) -> jax.Array:
+        scale_init = lambda key, shape, dtype: 1 + 0.02 * jax.random.normal(key, shape, dtype)
+        return nn.BatchNorm(use_running_average=not train, momentum=0.9, scale_init=scale_init)(x)
+
+
+class LayerNorm(nn.Module):
+    """Normalization of each example over height, width and channels; mixes no examples."""
+
+    @nn.compact
+    def __call__(self, x: jax.Array, *, train: bool) -> jax.Array:
+        return nn.LayerNorm(reduction_axes=tuple(range(1, x.ndim)), feature_axes=-1)(x)
+
+
+class NoNorm(nn.Module):
+    @nn.compact
+    def __call__(self, x: jax.Array, *, train: bool) -> jax.Array:
+        return x
+
+
+NORMS = {"batch": BatchNorm, "layer": LayerNorm, "none": NoNorm}
+
+
+class LabelVector(nn.Module):
+    """Appends a learned vector of the label to `x` [B, D]; without classes, `x` itself."""
+
+    num_classes: int
+    features: int
+
+    @nn.compact
+    def __call__(self, x: jax.Array, labels: jax.Array | None) -> jax.Array:
+        if not self.num_classes:
+            return x
+        return jnp.concatenate([x, nn.Embed(self.num_classes, self.features)(labels)], axis=-1)
+
+
+class LabelMap(nn.Module):
+    """Appends a learned picture of the label to `x` [B, H, W, C] as one more channel."""
+
+    num_classes: int
+
+    @nn.compact
+    def __call__(self, x: jax.Array, labels: jax.Array | None) -> jax.Array:
+        if not self.num_classes:
+            return x
+        batch, height, width, _ = x.shape
+        picture = nn.Embed(self.num_classes, height * width)(labels)
+        return jnp.concatenate([x, picture.reshape(batch, height, width, 1)], axis=-1)

@@ -1,0 +1,195 @@
+"""Terms: weighted additions to a player's loss. Arrays in, `[B]` out.
+
+A term's positional parameters say what it needs, by name, from what a game offers (`OFFERED`):
+
+    critic          images -> logits [B]: the discriminator with its parameters, labels and key
+                    closed over, differentiable in images and parameters
+    real, fake      images [B, ...], NHWC for pictures
+    real_logits, fake_logits        [B]
+    real_features, fake_features    activations before the last layer, [B, ...]
+    key             a typed PRNG key of the term's own
+
+Hyper-parameters are keyword-only, with defaults. The game multiplies by the term's weight and
+averages; each docstring says which constant of the paper that weight is.
+
+A gradient penalty differentiates the *sum* of the critic's logits. That is the gradient of each
+example only where the discriminator does not mix examples: with batch normalization or a minibatch
+standard deviation every logit depends on every image, and the "per-example" norms also hold the
+cross terms. Use layer or instance normalization, or none, where the norm must mean what it says.
+"""
+
+import inspect
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import chex
+import jax
+import jax.numpy as jnp
+
+Critic = Callable[[jax.Array], jax.Array]
+
+OFFERED = (
+    "critic",
+    "real",
+    "fake",
+    "real_logits",
+    "fake_logits",
+    "real_features",
+    "fake_features",
+    "key",
+)
+PLAYERS = ("disc", "gen")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Term:
+    """A function and the player whose loss it joins.
+
+    Raises ValueError where `player` is unknown or `fn` asks for something that is not offered.
+    """
+
+    fn: Callable[..., jax.Array]
+    player: str = "disc"
+
+    def __post_init__(self):
+        if self.player not in PLAYERS:
+            raise ValueError(f"a term's player is one of {', '.join(PLAYERS)}; got {self.player!r}")
+        if unknown := [name for name in self.needs if name not in OFFERED]:
+            raise ValueError(
+                f"term {getattr(self.fn, '__name__', self.fn)!r} asks for {', '.join(unknown)}; a "
+                f"term may ask for {', '.join(OFFERED)} (make hyper-parameters keyword-only)"
+            )
+
+    @property
+    def needs(self) -> tuple[str, ...]:
+        """Names of the positional parameters of `fn`, all in `OFFERED`, to be passed by name."""
+        named = (inspect.Parameter.KEYWORD_ONLY, inspect.Parameter.VAR_KEYWORD)
+        parameters = inspect.signature(self.fn).parameters.values()
+        return tuple(p.name for p in parameters if p.kind not in named)
+
+
+def squared_gradient_norm(critic: Critic, images: jax.Array) -> jax.Array:
+    """||dD/dx||^2 of each image, `[B]`, in float32 at least; see the module on mixed examples."""
+    logits, pullback = jax.vjp(critic, images)
+    chex.assert_shape(logits, images.shape[:1], custom_message="critic(images) must be [B]")
+    (gradient,) = pullback(jnp.ones_like(logits))
+    return jnp.sum(_widened(gradient) ** 2, axis=tuple(range(1, gradient.ndim)))
+
+
+def gradient_norm(critic: Critic, images: jax.Array) -> jax.Array:
+    """||dD/dx|| of each image, `[B]`, with derivative 0, not infinity, where the norm is 0."""
+    squared = squared_gradient_norm(critic, images)
+    # Both branches of a `where` are differentiated, so the root itself must never see the 0.
+    positive = squared > 0
+    return jnp.where(positive, jnp.sqrt(jnp.where(positive, squared, 1.0)), 0.0)
+
+
+def interpolate(key: jax.Array, real: jax.Array, fake: jax.Array) -> jax.Array:
+    """A uniformly drawn point on the segment between each real and its fake, `[B, ...]`."""
+    chex.assert_equal_shape([real, fake], custom_message="real and fake must have one shape")
+    return real + _uniform_per_example(key, real) * (fake - real)
+
+
+def perturb(key: jax.Array, real: jax.Array, scale: float) -> jax.Array:
+    """real + a * scale * std(real) * u: u ~ U(0, 1) per value, a ~ U(0, 1) per example, `[B, ...]`.
+
+    The standard deviation is one number, over all values of the batch.
+    """
+    key_noise, key_length = jax.random.split(key)
+    noise = jax.random.uniform(key_noise, real.shape, real.dtype)
+    return real + _uniform_per_example(key_length, real) * (scale * jnp.std(real) * noise)
+
+
+def _widened(x):
+    """Squares and means of half-precision values are taken in float32."""
+    return x.astype(jnp.promote_types(x.dtype, jnp.float32))
+
+
+def _uniform_per_example(key, images):
+    """U(0, 1) of shape [B, 1, ..., 1], to be broadcast over an example's values."""
+    return jax.random.uniform(key, (len(images),) + (1,) * (images.ndim - 1), images.dtype)
+
+
+def r1(critic, real):
+    """||dD/dx||^2 / 2 on reals. The weight is gamma of Mescheder et al. 2018, eq. 9."""
+    return 0.5 * squared_gradient_norm(critic, real)
+
+
+def r2(critic, fake):
+    """||dD/dx||^2 / 2 on fakes. The weight is gamma of Mescheder et al. 2018, eq. 10."""
+    return 0.5 * squared_gradient_norm(critic, fake)
+
+
+def wgan_gp(critic, real, fake, key, *, target: float = 1.0):
+    """(||dD/dx|| - target)^2 between reals and fakes. Gulrajani et al. 2017, eq. 3; weight lambda.
+
+    Where the gradient vanishes the value is target^2 and its derivative is taken as 0.
+    """
+    return (gradient_norm(critic, interpolate(key, real, fake)) - target) ** 2
+
+
+def zero_centred_gp(critic, real, fake, key):
+    """||dD/dx||^2 between reals and fakes, no half. Thanh-Tung et al. 2019; weight lambda.
+
+    D is the logit here, as in every penalty; the authors' program for toy data differentiates the
+    probability instead, whose gradient is smaller by the factor p (1 - p).
+    """
+    return squared_gradient_norm(critic, interpolate(key, real, fake))
+
+
+def dragan(critic, real, key, *, target: float = 1.0, scale: float = 0.5):
+    """(||dD/dx|| - target)^2 around reals. Kodali et al. 2017; weight lambda.
+
+    The neighbourhood is that of the authors' program, `perturb`: up to `scale` standard deviations
+    of this batch, all in the positive direction; the paper's text has Gaussian noise instead.
+    """
+    return (gradient_norm(critic, perturb(key, real, scale)) - target) ** 2
+
+
+def feature_matching(real_features, fake_features):
+    """||mean f(x) - mean f(G(z))||^2 for the generator. Salimans et al. 2016, sec. 3.1.
+
+    One number for the batch, repeated to `[B]` so that its mean is itself. The features of the
+    reals are constants. Distances are summed, not averaged, over features.
+    """
+    chex.assert_equal_shape(
+        [real_features[0], fake_features[0]],
+        custom_message="real_features and fake_features must agree beyond the batch axis",
+    )
+    target = jax.lax.stop_gradient(_widened(real_features).mean(axis=0))
+    distance = jnp.sum((_widened(fake_features).mean(axis=0) - target) ** 2)
+    return jnp.broadcast_to(distance, fake_features.shape[:1])
+
+
+def drift(real_logits):
+    """D(x)^2: keeps a critic's scores near 0. Karras et al. 2018, app. A.1; weight epsilon_drift.
+
+    A Wasserstein loss leaves the critic's offset free, and this pins it down; 0.001 in the paper.
+    """
+    return _widened(real_logits) ** 2
+
+
+def label_smoothing(real_logits):
+    """r = D(x): with weight s, the target of reals becomes 1 - s. Salimans et al. 2016, sec. 3.4.
+
+    For the cross entropy (minimax, non_saturating) this is one-sided smoothing exactly:
+
+        softplus(r) - softplus(-r) = r, hence
+        (1 - s) softplus(-r) + s softplus(r) = softplus(-r) + s r
+
+    and for lsgan up to a constant: (r - (1 - s))^2 / 2 = (r - 1)^2 / 2 + s r + s^2 / 2 - s.
+    For the other losses it has no such meaning.
+    """
+    return _widened(real_logits)
+
+
+TERMS: dict[str, Term] = {
+    "r1": Term(fn=r1),
+    "r2": Term(fn=r2),
+    "wgan_gp": Term(fn=wgan_gp),
+    "zero_centred_gp": Term(fn=zero_centred_gp),
+    "dragan": Term(fn=dragan),
+    "feature_matching": Term(fn=feature_matching, player="gen"),
+    "drift": Term(fn=drift),
+    "label_smoothing": Term(fn=label_smoothing),
+}

@@ -1,0 +1,140 @@
+"""Draws images from a trained generator, its average over training.
+
+    python -m jaxgan.sample --workdir runs/a --num 64 --seed 0 --out grid.png
+    python -m jaxgan.sample --workdir runs/a --num 1000 --npz fakes.npz
+    python -m jaxgan.sample --workdir runs/a --label 3
+    python -m jaxgan.sample --workdir runs/a --interpolate 8
+"""
+
+import math
+from pathlib import Path
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from jaxgan.build import build_game, build_optimizers, example_batch
+from jaxgan.cli import Parser, run
+from jaxgan.engine.checkpoint import Checkpoints
+from jaxgan.engine.report import save_grid, to_uint8
+from jaxgan.engine.step import init_state
+from jaxgan.errors import UsageError
+from jaxgan.games.adversarial import AdversarialGame
+from jaxgan.keys import fold
+from jaxgan.workdir import read_config
+
+BATCH = 256
+
+
+def main(arguments: list[str]) -> None:
+    parser = Parser(prog="python -m jaxgan.sample", description="Draws images from a generator.")
+    parser.add_argument("--workdir", type=Path, required=True)
+    parser.add_argument("--step", type=int, help="checkpoint; default: the last")
+    parser.add_argument("--num", type=int, default=64, help="how many images (rows, to interpolate)")
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--label", type=int, help="class of a conditional generator; default: all")
+    parser.add_argument("--interpolate", type=int, default=0, metavar="N",
+                        help="rows of N images between two latents")
+    parser.add_argument("--out", type=Path, help="grid as PNG; default without --npz: grid.png")
+    parser.add_argument("--npz", type=Path, help="images uint8 [N, H, W, C], and labels")
+    flags = parser.parse_args(arguments)
+    if flags.num < 1:
+        raise UsageError(f"--num must be positive; got {flags.num}")
+    if flags.interpolate < 0 or flags.interpolate == 1:
+        raise UsageError(f"--interpolate needs at least 2 images; got {flags.interpolate}")
+
+    game, ema = load_generator(flags.workdir, flags.step)
+    key = jax.random.key(flags.seed)
+    rows = min(flags.num, 8) if flags.interpolate else flags.num
+    labels = choose_labels(game.gen.num_classes, rows, flags.label)
+    if flags.interpolate:
+        ends = game.latents(fold(key, "sample"), 2 * rows)
+        latents = interpolate(ends[:rows], ends[rows:], flags.interpolate, game.gen.prior)
+        labels = None if labels is None else jnp.repeat(labels, flags.interpolate)
+        columns = flags.interpolate
+    else:
+        latents = game.latents(fold(key, "sample"), rows)
+        columns = grid_columns(game.gen.num_classes if flags.label is None else 0, flags.num)
+    images = generate(game, ema, latents, labels)
+    if flags.npz:
+        arrays = {"images": to_uint8(images)}
+        if labels is not None:
+            arrays["labels"] = np.asarray(labels, np.int32)
+        np.savez_compressed(flags.npz, **arrays)
+        print(f"{len(images)} images in {flags.npz}")
+    if flags.out or not flags.npz:
+        out = flags.out or Path("grid.png")
+        padding = -len(images) % columns
+        images = np.pad(images, ((0, padding), (0, 0), (0, 0), (0, 0)), constant_values=1.0)
+        save_grid(out, images.reshape(-1, columns, *images.shape[1:]))
+        print(f"grid of {len(images) // columns} x {columns} images in {out}")
+
+
+def load_generator(workdir: Path, step: int | None = None):
+    """The game and the averaged generator (`{"params", "variables"}`) of a run.
+
+    Raises:
+      UsageError: no run, no checkpoint, or not that one.
+    """
+    config = read_config(workdir)
+    game, optimizers = build_game(config), build_optimizers(config)
+    folder = workdir / "checkpoints"
+    checkpoints = Checkpoints(folder) if folder.is_dir() else None
+    saved = checkpoints.steps() if checkpoints else []
+    if not saved:
+        raise UsageError(f"--workdir {workdir} has no checkpoint yet")
+    if step is not None and step not in saved:
+        raise UsageError(f"no checkpoint of step {step}; there are {', '.join(map(str, saved))}")
+
+    def init(batch):
+        return init_state(game, optimizers, jax.random.key(config.seed), batch)
+
+    state = checkpoints.restore(step or saved[-1], jax.jit(init).eval_shape(example_batch(config)))
+    return game, state.ema
+
+
+def choose_labels(num_classes: int, num: int, label: int | None) -> jax.Array | None:
+    """`num` labels: all `label`, or the classes in turn; None for an unconditional generator."""
+    if label is None:
+        return jnp.arange(num) % num_classes if num_classes else None
+    if not num_classes:
+        raise UsageError("--label: this generator was trained without labels")
+    if not 0 <= label < num_classes:
+        raise UsageError(f"--label must be in 0..{num_classes - 1}; got {label}")
+    return jnp.full(num, label)
+
+
+def grid_columns(num_classes: int, num: int) -> int:
+    """A column for each class, or a square."""
+    return min(num, num_classes) if num_classes else math.ceil(math.sqrt(num))
+
+
+def interpolate(start: jax.Array, end: jax.Array, count: int, prior: str) -> jax.Array:
+    """`count` latents from each start to its end [R, D] -> [R * count, D].
+
+    Along the great circle for a normal prior, whose mass lies near a sphere; straight for others.
+    """
+    t = jnp.linspace(0.0, 1.0, count)[None, :, None]
+    a, b = start[:, None], end[:, None]
+    if prior == "normal":
+        norms = jnp.linalg.norm(a, axis=-1, keepdims=True) * jnp.linalg.norm(b, axis=-1, keepdims=True)
+        angle = jnp.arccos(jnp.clip(jnp.sum(a * b, axis=-1, keepdims=True) / norms, -1, 1))
+        path = (jnp.sin((1 - t) * angle) * a + jnp.sin(t * angle) * b) / jnp.sin(angle)
+    else:
+        path = (1 - t) * a + t * b
+    return path.reshape(-1, start.shape[-1])
+
+
+def generate(game: AdversarialGame, ema, latents: jax.Array, labels: jax.Array | None) -> np.ndarray:
+    """Images [N, H, W, C] in [-1, 1], made in batches."""
+    sample = jax.jit(game.sample)
+    batches = []
+    for i in range(0, len(latents), BATCH):
+        chosen = None if labels is None else labels[i : i + BATCH]
+        images = sample(ema["params"], ema["variables"], latents[i : i + BATCH], chosen)
+        batches.append(np.asarray(images))
+    return np.concatenate(batches)
+
+
+if __name__ == "__main__":
+    run(main)
