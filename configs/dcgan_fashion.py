@@ -1,12 +1,12 @@
-"""DCGAN on 10,000 Fashion-MNIST images that ship with the package.
+"""DCGAN (Radford et al. 2016) on the 10,000 Fashion-MNIST images that ship with the package.
 
-    python -m jaxgan.main --config configs/dcgan_fashion.py
+python -m jaxgan.main --config configs/dcgan_fashion.py
 """
 
 from ml_collections import ConfigDict
 
 
-def get_config(variant: str = "") -> ConfigDict:
+def get_config() -> ConfigDict:
     config = ConfigDict()
     config.seed = 0
     config.loss = "non_saturating"

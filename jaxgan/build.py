@@ -12,7 +12,7 @@ from ml_collections import ConfigDict
 from jaxgan.choices import choose
 from jaxgan.config import network
 from jaxgan.data.dataset import Dataset
-from jaxgan.data.feed import make_feed
+from jaxgan.data.feed import make_feed, to_float
 from jaxgan.data.sources import load_dataset
 from jaxgan.engine.step import Batch, Optimizer, draws_per_step
 from jaxgan.engine.train import Cadence, Run
@@ -74,7 +74,14 @@ def build(config: ConfigDict) -> Experiment:
 
 def build_dataset(config: ConfigDict) -> Dataset:
     """The data set that `config.data` names, its images in the resolution that it asks for."""
-    feeding = ("name", "batch_size", "flip", "num_classes", "num_examples", "image_shape")  # not the source's
+    feeding = (
+        "name",
+        "batch_size",
+        "flip",
+        "num_classes",
+        "num_examples",
+        "image_shape",
+    )  # not the source's
     kwargs = {name: value for name, value in config.data.items() if name not in feeding}
     return load_dataset(config.data.name, **kwargs)
 
@@ -186,7 +193,9 @@ def build_optimizers(config: ConfigDict) -> dict[str, Optimizer]:
 
 def build_evaluator(config: ConfigDict, game: AdversarialGame, dataset: Dataset):
     """Scores of the averaged generator against the first `eval.num` images, as `eval/<metric>`."""
-    metrics = {name: choose("metric (config.eval.metrics)", METRICS, name) for name in config.eval.metrics}
+    metrics = {
+        name: choose("metric (config.eval.metrics)", METRICS, name) for name in config.eval.metrics
+    }
     count = min(config.eval.num, dataset.num_examples)
     real = jnp.stack([jnp.asarray(dataset.images[i]) for i in range(count)])
     labels = jnp.asarray(dataset.labels[:count]) if config.data.num_classes else None
@@ -196,8 +205,10 @@ def build_evaluator(config: ConfigDict, game: AdversarialGame, dataset: Dataset)
         fake = game.sample(
             ema["params"], ema["variables"], game.latents(fold(key, "latents"), count), labels
         )
-        real = real / 127.5 - 1
-        return {f"eval/{name}": fn(real, fake, fold(key, name)) for name, fn in metrics.items()}
+        return {
+            f"eval/{name}": fn(to_float(real), fake, fold(key, name))
+            for name, fn in metrics.items()
+        }
 
     def evaluate(ema, batch, key):
         return {name: float(value) for name, value in scores(ema, real, labels, key).items()}

@@ -1,8 +1,9 @@
 """From the command line to a locked ConfigDict: the file, the defaults, the overrides, the checks.
 
-A config file holds `get_config(variant="")`, which returns a ConfigDict with the fields that make
-the recipe. What it leaves out stands in `DEFAULTS`, so that every field can be overridden by
-`--config.field=value`.
+A config file holds `get_config()`, which returns a ConfigDict with the fields that make the recipe.
+What it leaves out stands in `DEFAULTS`, so that every field can be overridden by
+`--config.field=value`. `FILE.py:smoke` is the recipe at toy size on the images that ship with the
+package; a file whose `get_config(variant)` takes an argument has its own variants.
 """
 
 import copy
@@ -65,6 +66,13 @@ DEFAULTS: dict[str, Any] = {
     "checkpoint": {"every": 1000, "keep": 2, "keep_every": 0},
 }
 TERM_DEFAULTS = {"weight": 1.0, "interval": 1}
+SMOKE: dict[str, dict[str, Any]] = {
+    "data": {"name": "fashion_mnist_10k", "dir": "", "split": "train", "batch_size": 16},
+    "train": {"steps": 20},
+    "log": {"every": 5},
+    "sample": {"every": 10},
+    "checkpoint": {"every": 10},
+}
 POSITIVE = (
     "data.batch_size",
     "train.steps",
@@ -118,7 +126,9 @@ def complete(config: ConfigDict) -> ConfigDict:
         filled[player] = _network_fields(player, filled[player])
     for name, term in filled["terms"].items():
         if not isinstance(term, dict):
-            raise UsageError(f"config.terms.{name} must be a dict such as {{'weight': 1.0}}; got {term!r}")
+            raise UsageError(
+                f"config.terms.{name} must be a dict such as {{'weight': 1.0}}; got {term!r}"
+            )
         filled["terms"][name] = {**TERM_DEFAULTS, **term}
     return ConfigDict(filled).lock()
 
@@ -204,13 +214,33 @@ def _from_file(spec: str) -> ConfigDict:
         loader.loader.exec_module(module)
         get_config = vars(module)["get_config"]
     except KeyError:
-        raise UsageError(f"{name} has no function get_config(variant='')") from None
+        raise UsageError(f"{name} has no function get_config()") from None
     except SyntaxError as error:
         raise UsageError(f"{name}: {error}") from error
+    own_variants = bool(inspect.signature(get_config).parameters)
+    if variant not in ("", "smoke") and not own_variants:
+        raise unknown(f"variant of {name}:", variant, ["smoke"])
     try:
-        return get_config(variant) if variant else get_config()
+        config = get_config(variant) if variant and own_variants else get_config()
     except (ValueError, TypeError) as error:
         raise UsageError(f"{spec}: {error}") from error
+    if not isinstance(config, ConfigDict):
+        raise UsageError(f"{name}: get_config() must return a ConfigDict; got {config!r}")
+    return _smoke(config) if variant == "smoke" and not own_variants else config
+
+
+def _smoke(config: ConfigDict) -> ConfigDict:
+    """The same system in seconds: small networks, few steps, embedded images."""
+    small = _plain(config)
+    for section, fields in SMOKE.items():
+        small[section] = {**small.get(section, {}), **fields}
+    for player in ("gen", "disc"):
+        network = small[player]
+        if "hidden" in network:
+            network["hidden"] = (32,) * len(network["hidden"])
+        if "width" in network:
+            network["width"] = 8
+    return ConfigDict(small)
 
 
 def _joined(overrides: Sequence[str]) -> list[str]:
@@ -222,7 +252,9 @@ def _joined(overrides: Sequence[str]) -> list[str]:
         elif joined and "=" not in joined[-1] and not argument.startswith("--"):
             joined[-1] += f"={argument}"
         else:
-            raise UsageError(f"unknown argument {argument}; overrides look like --config.loss=hinge")
+            raise UsageError(
+                f"unknown argument {argument}; overrides look like --config.loss=hinge"
+            )
     for argument in joined:
         if "=" not in argument:
             raise UsageError(f"{argument} has no value; overrides look like --config.loss=hinge")
@@ -272,7 +304,9 @@ def unknown_field(path: str, paths: set[str]) -> UsageError:
     hint = f"; did you mean config.{near[0]}?" if near else ""
     parent = path.rpartition(".")[0]
     there = sorted(p.removeprefix(f"{parent}.") for p in paths if p.rpartition(".")[0] == parent)
-    listed = f" {'config.' + parent if parent else 'config'} has {', '.join(there)}" if there else ""
+    listed = (
+        f" {'config.' + parent if parent else 'config'} has {', '.join(there)}" if there else ""
+    )
     return UsageError(f"unknown config field config.{path}{hint or ';'}{listed}")
 
 
@@ -285,7 +319,15 @@ def _paths(node: dict, prefix: str) -> set[str]:
     return paths
 
 
-OPEN = ("terms", "augment", "gen", "disc", "data", "optim.gen", "optim.disc")  # take fields of their own
+OPEN = (
+    "terms",
+    "augment",
+    "gen",
+    "disc",
+    "data",
+    "optim.gen",
+    "optim.disc",
+)  # take fields of their own
 
 
 def _merge(defaults: dict, given: dict, prefix: str) -> dict:
@@ -336,7 +378,9 @@ def _fields(player: str, module: type[nn.Module]) -> dict[str, Any]:
 
 def _network_fields(player: str, given: dict) -> dict:
     if "name" not in given:
-        raise UsageError(f"config.{player}.name is missing; choose from {', '.join(sorted(NETWORKS))}")
+        raise UsageError(
+            f"config.{player}.name is missing; choose from {', '.join(sorted(NETWORKS))}"
+        )
     fields = _fields(player, network(player, given["name"]))
     filled = {"name": given["name"]}
     for name, default in fields.items():

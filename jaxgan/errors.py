@@ -12,5 +12,5 @@ def unknown(kind: str, name: str, options: Iterable[str]) -> UsageError:
     """The error for a name that is not among `options`, with the nearest one suggested."""
     options = sorted(options)
     near = difflib.get_close_matches(str(name), options, n=1)
-    hint = f"; did you mean {near[0]!r}?" if near else ""
+    hint = f"; did you mean {near[0]!r}?" if near else ";"
     return UsageError(f"unknown {kind} {name!r}{hint} choose from {', '.join(options)}")

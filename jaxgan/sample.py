@@ -1,9 +1,9 @@
 """Draws images from a trained generator, its average over training.
 
-    python -m jaxgan.sample --workdir runs/a --num 64 --seed 0 --out grid.png
-    python -m jaxgan.sample --workdir runs/a --num 1000 --npz fakes.npz
-    python -m jaxgan.sample --workdir runs/a --label 3
-    python -m jaxgan.sample --workdir runs/a --interpolate 8
+python -m jaxgan.sample --workdir runs/a --num 64 --seed 0 --out grid.png
+python -m jaxgan.sample --workdir runs/a --num 1000 --npz fakes.npz
+python -m jaxgan.sample --workdir runs/a --label 3
+python -m jaxgan.sample --workdir runs/a --interpolate 8
 """
 
 import math
@@ -30,11 +30,18 @@ def main(arguments: list[str]) -> None:
     parser = Parser(prog="python -m jaxgan.sample", description="Draws images from a generator.")
     parser.add_argument("--workdir", type=Path, required=True)
     parser.add_argument("--step", type=int, help="checkpoint; default: the last")
-    parser.add_argument("--num", type=int, default=64, help="how many images (rows, to interpolate)")
+    parser.add_argument(
+        "--num", type=int, default=64, help="how many images (rows, to interpolate)"
+    )
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--label", type=int, help="class of a conditional generator; default: all")
-    parser.add_argument("--interpolate", type=int, default=0, metavar="N",
-                        help="rows of N images between two latents")
+    parser.add_argument(
+        "--interpolate",
+        type=int,
+        default=0,
+        metavar="N",
+        help="rows of N images between two latents",
+    )
     parser.add_argument("--out", type=Path, help="grid as PNG; default without --npz: grid.png")
     parser.add_argument("--npz", type=Path, help="images uint8 [N, H, W, C], and labels")
     flags = parser.parse_args(arguments)
@@ -117,7 +124,9 @@ def interpolate(start: jax.Array, end: jax.Array, count: int, prior: str) -> jax
     t = jnp.linspace(0.0, 1.0, count)[None, :, None]
     a, b = start[:, None], end[:, None]
     if prior == "normal":
-        norms = jnp.linalg.norm(a, axis=-1, keepdims=True) * jnp.linalg.norm(b, axis=-1, keepdims=True)
+        norms = jnp.linalg.norm(a, axis=-1, keepdims=True) * jnp.linalg.norm(
+            b, axis=-1, keepdims=True
+        )
         angle = jnp.arccos(jnp.clip(jnp.sum(a * b, axis=-1, keepdims=True) / norms, -1, 1))
         path = (jnp.sin((1 - t) * angle) * a + jnp.sin(t * angle) * b) / jnp.sin(angle)
     else:
@@ -125,7 +134,9 @@ def interpolate(start: jax.Array, end: jax.Array, count: int, prior: str) -> jax
     return path.reshape(-1, start.shape[-1])
 
 
-def generate(game: AdversarialGame, ema, latents: jax.Array, labels: jax.Array | None) -> np.ndarray:
+def generate(
+    game: AdversarialGame, ema, latents: jax.Array, labels: jax.Array | None
+) -> np.ndarray:
     """Images [N, H, W, C] in [-1, 1], made in batches."""
     sample = jax.jit(game.sample)
     batches = []

@@ -35,11 +35,13 @@ def read_idx(path: str | pathlib.Path) -> np.ndarray:
         raise UsageError(f"{path} is no readable gzip file ({error})") from error
     if len(data) < 4 or data[:3] != b"\x00\x00\x08":
         raise UsageError(f"{path} is no IDX file of unsigned bytes: it opens with {data[:4]!r}")
-    ndim = data[3]
-    start = 4 + 4 * ndim
-    shape = tuple(int(side) for side in np.frombuffer(data[4:start], ">u4"))
-    if len(shape) != ndim or len(data) - start != math.prod(shape):
-        raise UsageError(f"{path} holds {len(data)} bytes, which its IDX header {shape} contradicts")
+    start = 4 + 4 * data[3]
+    header = data[4:start]
+    shape = tuple(int.from_bytes(header[i : i + 4], "big") for i in range(0, len(header), 4))
+    if len(data) != start + math.prod(shape):
+        raise UsageError(
+            f"{path} holds {len(data)} bytes, which its IDX header {shape} contradicts"
+        )
     return np.frombuffer(data, np.uint8, offset=start).reshape(shape)
 
 

@@ -7,15 +7,13 @@ shuffling and writing are TFDS's.
 """
 
 import os
-import pathlib
 
 import numpy as np
-import requests
 import tensorflow_datasets as tfds
 from PIL import Image
 
 from jaxgan.data.archives import cifar10_classes, read_cifar10, read_idx
-from jaxgan.errors import UsageError, unknown
+from jaxgan.errors import UsageError
 
 
 def _url_infos(base: str, *files: tuple[str, int, str]) -> dict:
@@ -159,35 +157,3 @@ class Cifar10(tfds.core.GeneratorBasedBuilder, skip_registration=True):
 
 
 BUILDERS = {builder.name: builder for builder in (MNIST, FashionMNIST, Cifar10)}
-
-
-def prepare(name: str, dir: str = "") -> pathlib.Path:
-    """Downloads and prepares a data set, unless it is there; returns its folder.
-
-    Args:
-      name: a key of `BUILDERS`.
-      dir: TFDS's data_dir; "" for its usual place.
-
-    Raises:
-      UsageError: the name is unknown, the download fails or is not what it should be, or the
-        folder cannot be written.
-    """
-    if name not in BUILDERS:
-        raise unknown("data set to prepare", name, BUILDERS)
-    data_dir = os.path.expanduser(dir) or None
-    try:
-        builder = BUILDERS[name](data_dir=data_dir, file_format="array_record")
-        builder.download_and_prepare(
-            download_config=tfds.download.DownloadConfig(
-                force_checksums_validation=True, try_download_gcs=False
-            )
-        )
-    except tfds.download.DownloadManager.__init__.__globals__["NonMatchingChecksumError"] as error:
-        raise UsageError(_line(error)) from error
-    except (requests.RequestException, OSError) as error:
-        raise UsageError(_line(error)) from error
-    return pathlib.Path(builder.data_dir)
-
-
-def _line(error: Exception) -> str:
-    return " ".join(str(error).split())

@@ -1,4 +1,4 @@
-"""What a data set is to the rest of jaxgan: uint8 images, perhaps labels, and the names of classes."""
+"""What a data set is to the rest of jaxgan: uint8 images, perhaps labels and names of classes."""
 
 import dataclasses
 import functools

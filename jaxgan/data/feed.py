@@ -118,6 +118,7 @@ class StreamFeed:
             return self._last_inputs
         if self._last_step is None or step != self._last_step + 1:
             self._queue = self._open(step)
+        self._last_step = None  # should the read fail, the next call opens the queue anew
         self._last_inputs = next(self._queue)
         self._last_step = step
         return self._last_inputs
@@ -154,8 +155,17 @@ def make_feed(
     return StreamFeed(dataset, batch_size, seed_key, draws=draws, flip=flip, place=place)
 
 
+def to_float(images: jax.Array) -> jax.Array:
+    """float32 in [-1, 1] of uint8: x / 127.5 - 1, to the last bit or the one before.
+
+    In this form every operation but the last is exact. XLA turns x / 127.5 - 1 into a product and
+    a sum, fuses the two or not as the surroundings have it, and reaches 1.0000001.
+    """
+    return (images.astype(jnp.float32) * 2 - 255) * np.float32(1 / 255)
+
+
 def _finish(drawn, key: jax.Array, step, flip: bool) -> dict[str, jax.Array]:
-    image = drawn["images"].astype(jnp.float32) / 127.5 - 1
+    image = to_float(drawn["images"])
     if flip:
         key = jax.random.fold_in(jax.random.fold_in(key, _FLIP), step)
         mirrored = jax.random.bernoulli(key, shape=image.shape[:2])

@@ -119,7 +119,7 @@ def _upright_8_bit(image: Image.Image) -> Image.Image:
 
 def _root(dir: str, split: str) -> pathlib.Path:
     if not dir:
-        raise UsageError("data set 'folder' needs dir, a folder of images")
+        raise UsageError("data set 'folder' needs dir, a folder of images (--config.data.dir=PATH)")
     root = pathlib.Path(dir).expanduser()
     if not root.is_dir():
         raise UsageError(f"no folder {root}; give dir a folder of images")
@@ -128,7 +128,9 @@ def _root(dir: str, split: str) -> pathlib.Path:
     loose = any(child.suffix.lower() in SUFFIXES for child in children)
     if folders and not loose and folders <= set(_SPLITS):
         if split not in folders:
-            raise UsageError(f"no split {split!r} in {root}; choose from {', '.join(sorted(folders))}")
+            raise UsageError(
+                f"no split {split!r} in {root}; choose from {', '.join(sorted(folders))}"
+            )
         return root / split
     if split != "train":
         raise UsageError(
@@ -141,7 +143,9 @@ def _root(dir: str, split: str) -> pathlib.Path:
 def _image_paths(root: pathlib.Path) -> list[pathlib.Path]:
     found = (path for path in root.rglob("*") if path.suffix.lower() in SUFFIXES and path.is_file())
     # Hidden files, such as macOS's "._x.jpg", are no images whatever their suffix says.
-    visible = (p for p in found if not any(part.startswith(".") for part in p.relative_to(root).parts))
+    visible = (
+        p for p in found if not any(part.startswith(".") for part in p.relative_to(root).parts)
+    )
     return sorted(visible, key=lambda path: path.relative_to(root).parts)
 
 

@@ -2,6 +2,7 @@
 
 import pathlib
 import zipfile
+import zlib
 
 import numpy as np
 
@@ -35,7 +36,9 @@ def load_npz(
     path = _find(dir, split)
     arrays = _read(path)
     if "images" not in arrays:
-        raise UsageError(f"{path} holds {sorted(arrays)}; expected a key 'images', uint8 [N, H, W, C]")
+        raise UsageError(
+            f"{path} holds {sorted(arrays)}; expected a key 'images', uint8 [N, H, W, C]"
+        )
     images = arrays["images"]
     if images.dtype != np.uint8:
         raise UsageError(
@@ -67,22 +70,25 @@ def load_npz(
 
 def _find(dir: str, split: str) -> pathlib.Path:
     if not dir:
-        raise UsageError("data set 'npz' needs dir: a .npz file, or a folder that holds <split>.npz")
+        raise UsageError(
+            "data set 'npz' needs dir: a .npz file, or a folder that holds <split>.npz"
+        )
     path = pathlib.Path(dir).expanduser()
     if path.is_dir():
         path = path / f"{split}.npz"
     if not path.is_file():
-        raise UsageError(f"no file {path}; give dir a .npz file, or a folder that holds <split>.npz")
+        raise UsageError(
+            f"no file {path}; give dir a .npz file, or a folder that holds <split>.npz"
+        )
     return path
 
 
 def _read(path: pathlib.Path) -> dict[str, np.ndarray]:
     try:
-        with np.load(path, allow_pickle=False) as file:
-            if not isinstance(file, np.lib.npyio.NpzFile):
-                raise UsageError(f"{path} is a single array; expected a .npz file with 'images'")
-            return {key: file[key] for key in file.files}
-    except (ValueError, OSError, EOFError, zipfile.BadZipFile) as error:
-        if isinstance(error, UsageError):
-            raise
+        loaded = np.load(path, allow_pickle=False)
+        if not isinstance(loaded, np.ndarray):
+            with loaded as file:
+                return {key: file[key] for key in file.files}
+    except (ValueError, OSError, EOFError, zipfile.BadZipFile, zlib.error) as error:
         raise UsageError(f"{path} is not a readable .npz file of plain arrays ({error})") from error
+    raise UsageError(f"{path} is a single array; expected a .npz file with 'images'")

@@ -46,7 +46,8 @@ class Shaping:
     def __post_init__(self):
         if not isinstance(self.resolution, int) or not 0 <= self.resolution <= 65536:
             raise UsageError(
-                f"resolution is {self.resolution!r}; expected a side in pixels, or 0 for the set's own"
+                f"resolution is {self.resolution!r}; "
+                "expected a side in pixels, or 0 for the set's own"
             )
         if self.channels not in (0, *MODES):
             raise UsageError(
@@ -59,7 +60,7 @@ class Shaping:
             raise unknown("crop", self.crop, CROPS)
 
     def image(self, image: Image.Image) -> np.ndarray:
-        """uint8 [H, W, C] of one Pillow image of mode L, RGB or RGBA, or one convertible to them."""
+        """uint8 [H, W, C] of one Pillow image."""
         if self.channels:
             image = _to_channels(image, self.channels)
         if self.resolution and image.size != (self.resolution, self.resolution):
@@ -113,7 +114,9 @@ class Shaping:
         if self.crop == "center":
             short = min(width, height)
             left, top = (width - short) // 2, (height - short) // 2
-            return image.resize((side, side), resample, (left, top, left + short, top + short))
+            # resize's own `box` would let the filter see what lies outside of the square.
+            image = image.crop((left, top, left + short, top + short))
+            return image.resize((side, side), resample)
         scale = min(1.0, side / max(width, height))
         fitted = max(1, round(width * scale)), max(1, round(height * scale))
         if fitted != image.size:

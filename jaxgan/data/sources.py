@@ -1,16 +1,16 @@
 """Data sets by name."""
 
 import functools
-import importlib
 import inspect
 from collections.abc import Callable
 
+from jaxgan.choices import choose
 from jaxgan.data.dataset import Dataset
 from jaxgan.data.embedded import load_fashion_mnist_10k
 from jaxgan.data.folder import load_folder
 from jaxgan.data.npz import load_npz
 from jaxgan.data.tfds import load_tfds
-from jaxgan.errors import UsageError, unknown
+from jaxgan.errors import unknown
 
 # Every entry takes keyword arguments only: dir, split, resolution, channels, resize, crop, labels
 # and on_bad_image (see shaping.py and labelling.py), and what its own docstring adds.
@@ -31,10 +31,8 @@ def load_dataset(name: str, **kwargs) -> Dataset:
     Raises:
       UsageError: an unknown name or argument, or whatever the source finds wrong.
     """
-    load = _import(name) if ":" in name else DATASETS.get(name)
-    if load is None:
-        raise unknown("data set", name, DATASETS)
-    if ":" not in name:
+    load = choose("data set", DATASETS, name)
+    if name in DATASETS:
         _check_arguments(name, load, kwargs)
     return load(**kwargs)
 
@@ -44,19 +42,3 @@ def _check_arguments(name: str, load: Callable[..., Dataset], kwargs: dict) -> N
     for key in kwargs:
         if key not in accepted:
             raise unknown(f"argument of data set {name!r}:", key, accepted)
-
-
-def _import(name: str) -> Callable[..., Dataset]:
-    module_name, _, attribute = name.partition(":")
-    try:
-        module = importlib.import_module(module_name)
-    except ImportError as error:
-        raise UsageError(
-            f"data set {name!r}: cannot import {module_name!r} ({error}); "
-            "expected 'package.module:function' on the Python path"
-        ) from error
-    # The user's own module, named by the user: reading its dictionary is the whole contract.
-    load = vars(module).get(attribute)
-    if not callable(load):
-        raise UsageError(f"data set {name!r}: module {module_name!r} has no function {attribute!r}")
-    return load

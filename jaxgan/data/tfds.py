@@ -6,7 +6,6 @@ import types
 
 import numpy as np
 
-from jaxgan.data.builders import BUILDERS
 from jaxgan.data.dataset import Dataset
 from jaxgan.data.labelling import check_labels
 from jaxgan.data.shaping import Shaping
@@ -47,6 +46,7 @@ def load_tfds(
     Raises:
       UsageError: the set is unknown or not prepared, or has no such split or feature.
     """
+    # Not at the top: the other sources need none of the 0.4 s that this takes.
     import tensorflow_datasets as tfds
 
     if not builder:
@@ -119,6 +119,8 @@ def _open(tfds: types.ModuleType, builder, split: str, dir: str, skip: list[str]
 
 
 def _why_closed(builder, split: str, dir: str, error: Exception) -> str:
+    from jaxgan.data.builders import BUILDERS
+
     name, splits = builder.name, list(builder.info.splits)
     if not splits:
         if name in BUILDERS:
@@ -128,7 +130,9 @@ def _why_closed(builder, split: str, dir: str, error: Exception) -> str:
                 f"tfds.builder({name!r}, data_dir={dir or None!r}, file_format='array_record')"
                 ".download_and_prepare(), where TensorFlow is installed"
             )
-        return f"TFDS data set {name!r} is not prepared in {builder.data_dir}; prepare it by: {cure}"
+        return (
+            f"TFDS data set {name!r} is not prepared in {builder.data_dir}; prepare it by: {cure}"
+        )
     if isinstance(error, NotImplementedError):
         return (
             f"TFDS data set {name!r} in {builder.data_dir} is in the format "
@@ -149,7 +153,7 @@ def _decoded_shape(tfds: types.ModuleType, builder, name: str, image_key: str, s
     """(H, W, C) after shaping."""
     features = dict(builder.info.features.items())
     if not _is_image(tfds, features.get(image_key)):
-        images = [key for key, f in features.items() if _is_image(tfds, f)]
+        images = sorted(key for key, f in features.items() if _is_image(tfds, f))
         raise UsageError(
             f"TFDS data set {name!r} has no image feature {image_key!r}; "
             f"choose image_key from {', '.join(images) or 'none: it has no images'}"

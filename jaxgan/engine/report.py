@@ -101,9 +101,12 @@ class Report:
         """Saves `samples/<name>.png` of images [rows, columns, H, W, C]."""
         path = self._workdir / "samples" / f"{name}.png"
         save_grid(path, np.asarray(images))
-        self._events.add_image(name if name in ("reals", "init") else "samples",
-                               np.asarray(Image.open(path).convert("RGB")), step,
-                               dataformats="HWC")
+        self._events.add_image(
+            name if name in ("reals", "init") else "samples",
+            np.asarray(Image.open(path).convert("RGB")),
+            step,
+            dataformats="HWC",
+        )
 
     def summarize(self, summary: Mapping[str, Any]) -> None:
         """Writes `summary.json`."""

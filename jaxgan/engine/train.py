@@ -113,6 +113,7 @@ def train(run: Run, workdir: Path) -> dict[str, Any]:
         last = done == run.steps
         if last or is_time(run.cadence.log, done):
             values = jax.device_get(latest)  # waits for the device, as nothing else in a step does
+            latest.clear()  # a lazy term that was not due since the last line is not in the next
             require_finite(values, done)
             speed = watch.lap() * batch_images
             line = report.log(done, values, seconds=watch.elapsed(), speed=speed)

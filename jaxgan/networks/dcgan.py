@@ -62,9 +62,7 @@ class Generator(nn.Module):
                 channels, (4, 4), strides=(2, 2), use_bias=use_bias, kernel_init=DCGAN_INIT
             )(x)
             x = nn.relu(norm()(x, train=train))
-        x = ConvTranspose(
-            self.image_shape[-1], (4, 4), strides=(2, 2), kernel_init=DCGAN_INIT
-        )(x)
+        x = ConvTranspose(self.image_shape[-1], (4, 4), strides=(2, 2), kernel_init=DCGAN_INIT)(x)
         return nn.tanh(x)
 
 
@@ -87,7 +85,9 @@ class Discriminator(nn.Module):
         norm = pick("norm", NORMS, self.norm)
         x = LabelMap(self.num_classes)(images, labels)
         for level in range(levels(self.image_shape)):
-            normed = level > 0 and self.norm != "none"  # the first layer sees the pixels as they are
+            normed = (
+                level > 0 and self.norm != "none"
+            )  # the first layer sees the pixels as they are
             x = Conv(
                 self.width << level,
                 (4, 4),

@@ -38,9 +38,9 @@ class Conv(nn.Module):
 
     features: int
     kernel_size: Ints
-    strides: Ints = 1
+    strides: Ints | None = 1  # None: 1, as in Flax
     padding: conv.Padding = "SAME"
-    kernel_dilation: Ints = 1
+    kernel_dilation: Ints | None = 1
     feature_group_count: int = 1
     use_bias: bool = True
     dtype: Any = None  # of the computation; None: that of x and the parameters, promoted
@@ -60,9 +60,9 @@ class Conv(nn.Module):
             return conv.conv(
                 x,
                 kernel,
-                strides=self.strides,
+                strides=self.strides or 1,
                 padding=self.padding,
-                kernel_dilation=self.kernel_dilation,
+                kernel_dilation=self.kernel_dilation or 1,
                 groups=groups,
             )
 

@@ -94,8 +94,8 @@ def clip_weights_to(limit: float) -> optax.GradientTransformation:
     """Weight clipping as the last transform: every parameter p ends within [-limit, limit].
 
     Arjovsky et al. 2017, algorithm 1, line 7. The update u becomes clip(p + u) - p, so the bound
-    holds after it is applied, to rounding. Every parameter of the player is clipped, biases and
-    normalization scales too.
+    holds after it is applied, to the rounding of p. Every parameter of the player is clipped,
+    biases and normalization scales too.
     """
 
     def update(updates, state, params=None):

@@ -140,8 +140,8 @@ def zero_centred_gp(critic, real, fake, key):
 def dragan(critic, real, key, *, target: float = 1.0, scale: float = 0.5):
     """(||dD/dx|| - target)^2 around reals. Kodali et al. 2017; weight lambda.
 
-    The neighbourhood is that of the authors' program, `perturb`: up to `scale` standard deviations
-    of this batch, all in the positive direction; the paper's text has Gaussian noise instead.
+    The neighbourhood is `perturb`'s: uniform noise of up to `scale` standard deviations of this
+    batch, the form that public implementations use; the paper's text has Gaussian noise instead.
     """
     return (gradient_norm(critic, perturb(key, real, scale)) - target) ** 2
 

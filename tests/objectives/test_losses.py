@@ -49,7 +49,7 @@ def test_order_of_the_batch_is_kept(name, player, real, fake, order):
 
 @every_loss
 @few
-@given(real=logits(0.05, 0.9), fake=logits(0.05, 0.9))
+@given(real=logits(0.125, 0.875), fake=logits(0.125, 0.875))
 def test_players_pull_in_opposite_directions(name, real, fake):
     # Within (0, 1) no loss has passed its target, so the signs are the same for all.
     disc, gen = LOSSES[name]

@@ -40,7 +40,7 @@ def test_rates_rise_to_lr_and_never_rise_again(schedule, final, warmup, fall):
     rate = learning_rate(
         2.0, schedule=schedule, warmup_steps=warmup, total_steps=warmup + fall, final=final
     )
-    rates = np.array(jax.vmap(rate)(jnp.arange(warmup + fall + 5)))
+    rates = np.array(rate(jnp.arange(80)))
     np.testing.assert_allclose(rates[:warmup], 2.0 * np.arange(warmup) / max(1, warmup), rtol=1e-6)
     np.testing.assert_allclose(rates[warmup], 2.0, rtol=1e-6)
     assert np.all(np.diff(rates[warmup:]) <= 1e-6)
@@ -109,19 +109,21 @@ def test_clipped_weights_stay_within_the_limit(name, limit, start):
     optimizer = make_optimizer(name, 0.1, clip_weights=limit)
     params = {"w": jnp.asarray(start)}
     updates, _ = optimizer.update(jax.grad(quadratic)(params), optimizer.init(params), params)
-    assert jnp.max(jnp.abs(optax.apply_updates(params, updates)["w"])) <= limit * (1 + 1e-5)
+    # The update is as fine as the parameter it starts from, so that much may be left over.
+    rounding = np.finfo(np.float32).eps * (limit + np.abs(start))
+    assert jnp.all(jnp.abs(optax.apply_updates(params, updates)["w"]) <= limit + rounding)
 
 
 @every_optimizer
 def test_a_wide_limit_changes_nothing(name):
     clipped = minimise(make_optimizer(name, 0.05, clip_weights=100.0), 5)
-    chex.assert_trees_all_close(clipped, minimise(make_optimizer(name, 0.05), 5), rtol=1e-5)
+    chex.assert_trees_all_close(clipped, minimise(make_optimizer(name, 0.05), 5), atol=1e-6)
 
 
 def test_gradient_clipping_bounds_the_global_norm_before_the_rule():
     moved = minimise(make_optimizer("sgd", 1.0, clip_grad_norm=0.1), 1)
     difference = jax.tree.map(jnp.subtract, moved, PARAMS)
-    np.testing.assert_allclose(optax.global_norm(difference), 0.1, rtol=1e-5)
+    np.testing.assert_allclose(jnp.sqrt(2 * quadratic(difference)), 0.1, rtol=1e-5)
 
 
 def test_weight_clipping_asks_for_the_parameters():

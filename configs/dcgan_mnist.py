@@ -1,0 +1,27 @@
+"""DCGAN on MNIST in the form of the Keras and TensorFlow tutorials: 5x5 kernels, 50 epochs.
+
+python -m jaxgan.data.prepare --name mnist
+python -m jaxgan.main --config configs/dcgan_mnist.py
+"""
+
+from ml_collections import ConfigDict
+
+
+def get_config() -> ConfigDict:
+    config = ConfigDict()
+    config.seed = 0
+    config.loss = "non_saturating"
+    config.terms = {}
+    config.gen = {"name": "dcgan_keras", "latent_dim": 100, "width": 64}
+    config.disc = {"name": "dcgan_keras", "width": 64, "dropout": 0.3}
+    config.optim = {
+        "gen": {"name": "adam", "lr": 1e-4},
+        "disc": {"name": "adam", "lr": 1e-4},
+    }
+    config.data = {"name": "mnist", "dir": "", "batch_size": 256}
+    config.train = {"steps": 11700, "ema": 0.999}
+    config.log = {"every": 50}
+    config.sample = {"every": 500}
+    config.eval = {"every": 0}
+    config.checkpoint = {"every": 1000}
+    return config

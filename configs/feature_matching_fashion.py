@@ -1,0 +1,28 @@
+"""Feature matching (Salimans et al. 2016): the generator matches the mean features of the reals,
+and does nothing else; on Fashion-MNIST.
+
+    python -m jaxgan.main --config configs/feature_matching_fashion.py
+"""
+
+from ml_collections import ConfigDict
+
+
+def get_config() -> ConfigDict:
+    config = ConfigDict()
+    config.seed = 0
+    config.loss = "non_saturating"
+    config.loss_weight = {"disc": 1.0, "gen": 0.0}
+    config.terms = {"feature_matching": {"weight": 1.0}}
+    config.gen = {"name": "dcgan", "latent_dim": 100, "width": 64}
+    config.disc = {"name": "dcgan", "width": 64}
+    config.optim = {
+        "gen": {"name": "adam", "lr": 2e-4, "b1": 0.5, "b2": 0.999},
+        "disc": {"name": "adam", "lr": 2e-4, "b1": 0.5, "b2": 0.999},
+    }
+    config.data = {"name": "fashion_mnist_10k", "dir": "", "batch_size": 64}
+    config.train = {"steps": 4000, "ema": 0.999}
+    config.log = {"every": 50}
+    config.sample = {"every": 500}
+    config.eval = {"every": 0}
+    config.checkpoint = {"every": 1000}
+    return config

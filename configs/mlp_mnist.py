@@ -1,0 +1,27 @@
+"""GAN of fully connected networks on MNIST: LeakyReLU in both, dropout in the discriminator.
+
+python -m jaxgan.data.prepare --name mnist
+python -m jaxgan.main --config configs/mlp_mnist.py
+"""
+
+from ml_collections import ConfigDict
+
+
+def get_config() -> ConfigDict:
+    config = ConfigDict()
+    config.seed = 0
+    config.loss = "non_saturating"
+    config.terms = {}
+    config.gen = {"name": "mlp", "hidden": (256, 512, 1024), "activation": "leaky_relu"}
+    config.disc = {"name": "mlp", "hidden": (1024, 512, 256), "dropout": 0.3}
+    config.optim = {
+        "gen": {"name": "adam", "lr": 2e-4},
+        "disc": {"name": "adam", "lr": 2e-4},
+    }
+    config.data = {"name": "mnist", "dir": "", "batch_size": 64}
+    config.train = {"steps": 20000, "ema": 0.999}
+    config.log = {"every": 200}
+    config.sample = {"every": 2000}
+    config.eval = {"every": 0}
+    config.checkpoint = {"every": 5000}
+    return config

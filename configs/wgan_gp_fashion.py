@@ -1,0 +1,26 @@
+"""Wasserstein GAN with gradient penalty (Gulrajani et al. 2017, algorithm 1) on Fashion-MNIST.
+
+python -m jaxgan.main --config configs/wgan_gp_fashion.py
+"""
+
+from ml_collections import ConfigDict
+
+
+def get_config() -> ConfigDict:
+    config = ConfigDict()
+    config.seed = 0
+    config.loss = "wasserstein"
+    config.terms = {"wgan_gp": {"weight": 10.0}}
+    config.gen = {"name": "dcgan", "latent_dim": 100, "width": 64}
+    config.disc = {"name": "dcgan", "width": 64}
+    config.optim = {
+        "gen": {"name": "adam", "lr": 1e-4, "b1": 0.0, "b2": 0.9},
+        "disc": {"name": "adam", "lr": 1e-4, "b1": 0.0, "b2": 0.9},
+    }
+    config.data = {"name": "fashion_mnist_10k", "dir": "", "batch_size": 64}
+    config.train = {"steps": 2000, "disc_turns": 5, "ema": 0.999}
+    config.log = {"every": 50}
+    config.sample = {"every": 500}
+    config.eval = {"every": 0}
+    config.checkpoint = {"every": 1000}
+    return config

@@ -1,0 +1,53 @@
+"""Shared by all tests: where compiled programs are kept, and the smallest experiments."""
+
+import os
+import tempfile
+from pathlib import Path
+
+import chex
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from hypothesis import settings
+
+# Compilation dominates the suite: programs that two tests share are compiled once.
+CACHE = Path(tempfile.gettempdir()) / f"jaxgan-test-cache-{os.getuid()}"
+jax.config.update("jax_compilation_cache_dir", str(CACHE))
+jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.3)
+os.environ["JAX_COMPILATION_CACHE_DIR"] = str(CACHE)  # for the programs that tests start
+
+settings.register_profile("jaxgan", deadline=None, derandomize=True)
+settings.load_profile("jaxgan")
+
+ROOT = Path(__file__).parent.parent
+CONFIGS = sorted((ROOT / "configs").glob("*.py"))
+
+
+@pytest.fixture(autouse=True)
+def fresh_trace_counts():
+    """chex counts the traces of a function by its name, over tests too."""
+    chex.clear_trace_counter()
+
+
+@pytest.fixture
+def images() -> jax.Array:
+    """A batch of images in [-1, 1], [4, 8, 8, 1]."""
+    return jax.random.uniform(jax.random.key(7), (4, 8, 8, 1), minval=-1.0, maxval=1.0)
+
+
+@pytest.fixture
+def toy_batches(images) -> dict[str, jax.Array]:
+    """The data of a step with five turns of the discriminator."""
+    scales = jnp.linspace(0.5, 1.0, 5)[:, None, None, None, None]
+    return {"image": scales * images, "label": jnp.tile(jnp.array([0, 1, 2, 1]), (5, 1))}
+
+
+def assert_same_bits(first, second) -> None:
+    """Equal trees of equal arrays, to the last bit."""
+    first, second = jax.tree.leaves_with_path(first), jax.tree.leaves_with_path(second)
+    assert [path for path, _ in first] == [path for path, _ in second]
+    for (path, a), (_, b) in zip(first, second, strict=True):
+        if jnp.issubdtype(a.dtype, jax.dtypes.prng_key):
+            a, b = jax.random.key_data(a), jax.random.key_data(b)
+        np.testing.assert_array_equal(np.asarray(a), np.asarray(b), err_msg=str(path))

@@ -1,0 +1,123 @@
+"""Any loss with any terms on any networks: every combination takes finite steps in one trace."""
+
+from dataclasses import replace
+
+import chex
+import jax
+import jax.numpy as jnp
+import optax
+import pytest
+
+from jaxgan.engine.step import Optimizer, init_state, make_train_step
+from jaxgan.games.adversarial import AdversarialGame, WeightedTerm
+from jaxgan.networks import NETWORKS
+from jaxgan.objectives.losses import LOSSES
+from jaxgan.objectives.penalties import TERMS
+
+SMALL = {
+    "mlp": {"hidden": (4,)},
+    "dcgan": {"width": 2},
+    "dcgan_keras": {"width": 2},
+}
+SGD = Optimizer(optax.sgd(1e-2), lambda count: 1e-2)
+
+
+def small_game(network: str, loss: str, terms=(), **kwargs) -> AdversarialGame:
+    sizes = SMALL.get(network, {})
+    shape = {"image_shape": (8, 8, 1), "num_classes": 3}
+    family = NETWORKS[network]
+    gen_sizes = {k: v for k, v in sizes.items() if k in family.Generator.__annotations__}
+    return AdversarialGame(
+        gen=family.Generator(latent_dim=3, **shape, **gen_sizes),
+        disc=family.Discriminator(**shape, **sizes),
+        loss=LOSSES[loss],
+        terms=tuple(WeightedTerm(name=name, term=TERMS[name], weight=0.1) for name in terms),
+        **kwargs,
+    )
+
+
+def take_two_steps(game: AdversarialGame, batches):
+    optimizers = {"gen": SGD, "disc": SGD}
+    first = jax.tree.map(lambda x: x[0], batches)
+    state = jax.jit(lambda key: init_state(game, optimizers, key, first))(jax.random.key(0))
+    play = jax.jit(chex.assert_max_traces(make_train_step(game, optimizers, ema=0.9), n=1))
+    for _ in range(2):
+        state, metrics = play(state, batches)
+    return state, metrics
+
+
+@pytest.fixture
+def quick_compilation():
+    """What runs twice on toy shapes is not worth optimizing: compilation takes half as long."""
+    jax.config.update("jax_disable_most_optimizations", True)
+    yield
+    jax.config.update("jax_disable_most_optimizations", False)
+
+
+@pytest.mark.parametrize("network", NETWORKS)
+@pytest.mark.parametrize("loss", LOSSES)
+def test_every_loss_with_every_term_on_every_network(network, loss, toy_batches, quick_compilation):
+    state, metrics = take_two_steps(small_game(network, loss, TERMS), toy_batches)
+    assert state.step == 2
+    chex.assert_tree_all_finite((metrics, state.params, state.ema))
+    for player in ("disc", "gen"):
+        names = [f"{player}/{name}" for name, term in TERMS.items() if term.player == player]
+        total = metrics[f"{player}/adversarial"] + 0.1 * sum(metrics[name] for name in names)
+        chex.assert_trees_all_close(metrics[f"{player}/loss"], total, rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize("term", TERMS)
+def test_a_term_alone_changes_its_players_update(term, toy_batches, quick_compilation):
+    def params_after_a_step(terms):
+        game = small_game("mlp", "hinge", terms)
+        optimizers, first = {"gen": SGD, "disc": SGD}, jax.tree.map(lambda x: x[0], toy_batches)
+        state = init_state(game, optimizers, jax.random.key(0), first)
+        return jax.jit(make_train_step(game, optimizers))(state, toy_batches)[0].params
+
+    plain, changed = params_after_a_step(()), params_after_a_step((term,))
+    differs = {
+        player: not all(
+            jnp.array_equal(a, b)
+            for a, b in zip(jax.tree.leaves(plain[player]), jax.tree.leaves(changed[player]))
+        )
+        for player in ("disc", "gen")
+    }
+    assert differs[TERMS[term].player]
+    if TERMS[term].player == "gen":
+        assert not differs["disc"]
+
+
+def test_lazy_terms_are_due_at_their_interval(toy_batches):
+    game = small_game("mlp", "hinge")
+    lazy = WeightedTerm(name="r1", term=TERMS["r1"], weight=0.5, interval=4)
+    game = replace(game, terms=(lazy,))
+    assert [len(game.due(step).terms) for step in range(9)] == [1, 0, 0, 0, 1, 0, 0, 0, 1]
+    _, metrics = take_two_steps(game.due(0), toy_batches)
+    expected = metrics["disc/adversarial"] + 4 * 0.5 * metrics["disc/r1"]
+    chex.assert_trees_all_close(metrics["disc/loss"], expected, rtol=1e-5)
+    chex.clear_trace_counter()
+    _, metrics = take_two_steps(game.due(1), toy_batches)
+    assert "disc/r1" not in metrics
+
+
+def test_penalty_through_batch_norm_is_refused():
+    shape = {"image_shape": (8, 8, 1)}
+    family = NETWORKS["dcgan"]
+    with pytest.raises(ValueError, match="mixes the examples"):
+        AdversarialGame(
+            gen=family.Generator(**shape),
+            disc=family.Discriminator(norm="batch", **shape),
+            loss=LOSSES["hinge"],
+            terms=(WeightedTerm(name="r1", term=TERMS["r1"], weight=1.0),),
+        )
+
+
+def test_logits_do_not_depend_on_the_order_of_the_batch(images):
+    for name, family in NETWORKS.items():
+        disc = family.Discriminator(image_shape=(8, 8, 1), **SMALL.get(name, {}))
+        variables = disc.init(jax.random.key(0), images, train=False)
+        order = jnp.array([2, 0, 3, 1])
+        logits = disc.apply(variables, images, train=False)
+        chex.assert_trees_all_close(
+            disc.apply(variables, images[order], train=False), logits[order], atol=1e-6
+        )

@@ -1,0 +1,150 @@
+"""From the command line to a locked config, and the lines that wrong input gets."""
+
+import pytest
+from conftest import CONFIGS, ROOT
+from hypothesis import given
+from hypothesis import strategies as st
+
+from jaxgan.config import DEFAULTS, complete, differences, flatten, from_json, load_config, to_json
+from jaxgan.errors import UsageError
+
+DEFAULT = f"{ROOT}/configs/dcgan_fashion.py"
+RELIED_ON = (
+    "seed", "loss", "data.name", "data.dir", "data.batch_size", "train.steps", "train.ema",
+    "log.every", "sample.every", "eval.every", "checkpoint.every",
+    "gen.name", "disc.name", "optim.gen.name", "optim.disc.name", "optim.gen.lr", "optim.disc.lr",
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("path", CONFIGS, ids=lambda p: p.stem)
+@pytest.mark.parametrize("variant", ["", ":smoke"])
+def test_every_config_has_the_fields_that_scripts_rely_on(path, variant):
+    config = load_config(f"{path}{variant}")
+    fields = flatten(config)
+    assert set(RELIED_ON) <= fields.keys()
+    assert "terms" in config
+    assert config.is_locked
+    assert f"configs/{path.name}" in path.read_text(), "opens with the command that runs it"
+
+
+@pytest.mark.parametrize("path", CONFIGS, ids=lambda p: p.stem)
+def test_json_holds_the_whole_config(path):
+    config = load_config(str(path))
+    again = from_json(to_json(config))
+    assert again == config
+    assert differences(config, again) == []
+    assert complete(again) == config
+
+
+def test_overrides():
+    config = load_config(
+        DEFAULT,
+        ["--config.loss=hinge", "--config.train.steps", "7", "--config.optim.gen.lr=1",
+         "--config.terms={'r2': {'interval': 4}}"],
+    )  # fmt: skip
+    assert (config.loss, config.train.steps, config.optim.gen.lr) == ("hinge", 7, 1.0)
+    assert config.terms.to_dict() == {"r2": {"weight": 1.0, "interval": 4}}
+
+
+def test_a_term_can_be_added_by_its_fields():
+    config = load_config(DEFAULT, ["--config.terms.r1.weight=0.5", "--config.terms.r1.interval=16"])
+    assert config.terms.to_dict() == {"r1": {"weight": 0.5, "interval": 16}}
+
+
+def test_another_network_keeps_what_it_shares_with_the_files():
+    config = load_config(DEFAULT, ["--config.gen.name=mlp", "--config.gen.hidden=(8,)"])
+    assert config.gen.name == "mlp"
+    assert config.gen.hidden == (8,)
+    assert config.gen.latent_dim == 100
+    assert "width" not in config.gen
+    assert config.disc.name == "dcgan"
+
+
+def test_differences_name_the_fields():
+    old, new = load_config(DEFAULT), load_config(DEFAULT, ["--config.loss=hinge"])
+    assert differences(old, new) == ["loss: non_saturating -> hinge"]
+
+
+WRONG = {
+    "--config.los=hinge": ["config.los", "did you mean config.loss"],
+    "--config.train.step=5": ["config.train.step", "did you mean config.train.steps"],
+    "--config.gen.widht=5": ["config.gen.widht", "config.gen.width"],
+    "--config.train.steps=many": ["train.steps", "many"],
+    "--config.train.steps=0": ["config.train.steps must be positive; got 0"],
+    "--config.data.batch_size=-4": ["config.data.batch_size must be positive; got -4"],
+    "--config.sample.every=-1": ["config.sample.every must not be negative"],
+    "--config.gen.width=0": ["config.gen.width must be positive"],
+    "--config.train.ema=1.5": ["config.train.ema must be in [0, 1)"],
+    "--config.optim.gen.lr=-1": ["config.optim.gen.lr must be positive"],
+    "--config.gen.name=dcgn": ["unknown network", "did you mean 'dcgan'"],
+    "--config.gen={}": ["config.gen.name is missing"],
+    "--config.terms={'r1': 3}": ["config.terms.r1 must be a dict"],
+    "--config.loss": ["has no value"],
+    "--bogus=3": ["--bogus=3"],
+    "stray": ["stray"],
+}
+
+
+@pytest.mark.parametrize("override", WRONG)
+def test_wrong_override_is_one_clear_line(override):
+    with pytest.raises(UsageError) as error:
+        load_config(DEFAULT, [override])
+    message = str(error.value)
+    assert "\n" not in message
+    for part in WRONG[override]:
+        assert part in message
+
+
+@pytest.mark.parametrize(
+    ("text", "part"),
+    [
+        ("x = 1", "no function get_config"),
+        ("def get_config(:", "invalid syntax"),
+        ("from ml_collections import ConfigDict\ndef get_config():\n  return ConfigDict({'sed': 1})",
+         "unknown config field config.sed"),
+        ("from ml_collections import ConfigDict\ndef get_config():\n"
+         "  return ConfigDict({'seed': 'one'})", "config.seed must be int"),
+        ("def get_config():\n  return 3", "must return a ConfigDict"),
+    ],
+)  # fmt: skip
+def test_wrong_file_is_one_clear_line(text, part, tmp_path):
+    path = tmp_path / "recipe.py"
+    path.write_text(text)
+    with pytest.raises(UsageError, match="") as error:
+        load_config(str(path))
+    assert part in str(error.value)
+
+
+def test_missing_file_suggests_the_nearest():
+    with pytest.raises(UsageError, match="did you mean .*dcgan_fashion.py"):
+        load_config(f"{ROOT}/configs/dcgan_fasion.py")
+    with pytest.raises(UsageError, match="unknown variant"):
+        load_config(f"{DEFAULT}:smok")
+
+
+def test_a_file_may_have_variants_of_its_own(tmp_path):
+    path = tmp_path / "recipe.py"
+    path.write_text(
+        "from ml_collections import ConfigDict\n"
+        "def get_config(variant='small'):\n"
+        "  config = ConfigDict(dict(gen=dict(name='mlp'), disc=dict(name='mlp')))\n"
+        "  config.train = {'steps': {'small': 3, 'large': 5}[variant]}\n"
+        "  return config\n"
+    )
+    assert load_config(str(path)).train.steps == 3
+    assert load_config(f"{path}:large").train.steps == 5
+
+
+@given(st.text(max_size=30), st.text(max_size=10))
+def test_no_override_ends_in_anything_but_a_usage_error(name, value):
+    try:
+        config = load_config(DEFAULT, [f"--config.{name}={value}"])
+    except UsageError as error:
+        assert str(error)
+    else:
+        assert flatten(config).keys() >= flatten(complete(load_config(DEFAULT))).keys() - {"terms"}
+
+
+def test_defaults_are_a_complete_config_but_for_the_networks():
+    config = complete({**DEFAULTS, "gen": {"name": "mlp"}, "disc": {"name": "mlp"}})
+    assert config.disc.dropout == 0.0
