@@ -29,6 +29,6 @@ def get_config() -> ConfigDict:
     config.train = {"steps": 40000, "ema": 0.999}
     config.log = {"every": 100}
     config.sample = {"every": 2000}
-    config.eval = {"every": 0}
+    config.eval = {"every": 5000}
     config.checkpoint = {"every": 2000}
     return config

@@ -22,6 +22,6 @@ def get_config() -> ConfigDict:
     config.train = {"steps": 20000, "ema": 0.999}
     config.log = {"every": 200}
     config.sample = {"every": 2000}
-    config.eval = {"every": 0}
+    config.eval = {"every": 5000}
     config.checkpoint = {"every": 5000}
     return config

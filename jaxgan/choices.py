@@ -1,4 +1,4 @@
-"""Choosing by name: from a module-level dict, or "package.module:name" for code that lives elsewhere."""
+"""Choosing by name: from a module-level dict, or "package.module:name" for code of elsewhere."""
 
 import importlib
 from collections.abc import Mapping

@@ -1,4 +1,4 @@
-"""Random keys by name: a stream of randomness is a fold of the root key, never a split that is stored."""
+"""Random keys by name: a stream of randomness is a fold of the root key; no split is stored."""
 
 import zlib
 

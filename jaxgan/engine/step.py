@@ -26,8 +26,8 @@ class TrainState:
 
     step: rounds of the schedule that were played, int32 [].
     key: the root key. It never changes: the randomness of a step is `fold_in(key, step)`.
-    variables: what networks change in their forward pass (batch statistics, power-iteration vectors).
-    ema: `{"params", "variables"}` of the averaged generator, which samples and scores are made with.
+    variables: what networks change in their forward pass, such as batch statistics.
+    ema: `{"params", "variables"}` of the averaged generator, which makes samples and scores.
     extra: whatever a game adapts by itself.
     """
 
@@ -184,9 +184,10 @@ def make_train_step(
 
 
 def moving_average(average: Any, value: Any, step: jax.Array, *, decay: float) -> Any:
-    """The average after step `step`: `d * average + (1 - d) * value`, `d = min(decay, (1 + step) / (10 + step))`.
+    """The average after step `step`: `d * average + (1 - d) * value`.
 
-    The ramp keeps the untrained generator out of the first samples; decay 0 copies the value.
+    `d = min(decay, (1 + step) / (10 + step))`: the ramp keeps the untrained generator out of the
+    first samples. Decay 0 copies the value.
     """
     decay = jnp.minimum(decay, (1 + step) / (10 + step))
     return jax.tree.map(lambda a, v: a + (1 - decay).astype(v.dtype) * (v - a), average, value)

@@ -78,7 +78,9 @@ def test_a_term_alone_changes_its_players_update(term, toy_batches, quick_compil
     differs = {
         player: not all(
             jnp.array_equal(a, b)
-            for a, b in zip(jax.tree.leaves(plain[player]), jax.tree.leaves(changed[player]))
+            for a, b in zip(
+                jax.tree.leaves(plain[player]), jax.tree.leaves(changed[player]), strict=True
+            )
         )
         for player in ("disc", "gen")
     }
