@@ -19,6 +19,7 @@ from hypothesis import strategies as st
 from jax import export, lax
 
 from jaxgan.networks import conv as ops
+from jaxgan.networks import conv_forms as forms
 from jaxgan.networks import layers
 
 few = settings(max_examples=8, deadline=None, derandomize=True, database=None)
@@ -165,10 +166,10 @@ def test_vmap_of_the_gradients_is_a_loop(problem, axes):
 )
 def test_input_gradient_by_depth_to_space(size, kernel, strides, padding):
     geometry = ops._geometry(size, kernel, strides, padding, 1, 1)
-    assert ops._prefers_depth_to_space(geometry, 16)
+    assert forms._prefers_depth_to_space(geometry, 16)
     y, w = integers(0, 2, *geometry.output_size, 3), integers(1, *kernel, 16, 3)
-    expected = ops._native_input_grad(y, w, geometry=geometry)
-    np.testing.assert_array_equal(ops._fast_input_grad(y, w, geometry), expected)
+    expected = forms.native_input_grad(y, w, geometry=geometry)
+    np.testing.assert_array_equal(forms.fast_input_grad(y, w, geometry), expected)
 
 
 def test_depthwise_with_more_groups_than_are_unrolled():

@@ -1,0 +1,216 @@
+"""The forms in which the three operations of conv.py are computed.
+
+The native ones, for GPU and TPU, are what JAX itself derives from its convolution. The fast ones,
+for CPU, end in `_canonical`, the one layout that XLA's CPU backend runs fast everywhere.
+
+What makes the others slow there (read from optimized HLO, jax 0.10.2 and 0.12.0):
+- XLA has a fast convolution only for operands laid out batch, space, features, and space, inputs,
+  outputs. It brings others to that layout only in the entry computation of a program; inside
+  `lax.scan`, `lax.cond` and `lax.while_loop` they fall to a naive loop. JAX writes the gradients
+  of a convolution in other layouts. So here they are written in that one, with transposes outside.
+- The weight gradient of a transposed convolution, which every generator and every gradient penalty
+  contains, has in JAX's derivation a kernel larger than the image. XLA exchanges the two, and the
+  result is in another layout, naive everywhere. Here a transposed convolution is an adjoint, and
+  its weight gradient that of the convolution.
+- A grouped weight gradient is naive everywhere. Here groups are separate convolutions.
+"""
+
+import dataclasses
+import math
+
+import jax
+import jax.numpy as jnp
+from jax import lax
+
+
+@dataclasses.dataclass(frozen=True)
+class Geometry:
+    """What the shapes of two operands leave open about the third; the same for all three."""
+
+    strides: tuple[int, ...]
+    padding: tuple[tuple[int, int], ...]  # zeros before and after; negative: cropped
+    dilation: tuple[int, ...]  # of the kernel
+    groups: int
+    input_size: tuple[int, ...]  # spatial size of x
+    kernel_size: tuple[int, ...]  # spatial size of w
+
+    @property
+    def output_size(self) -> tuple[int, ...]:
+        """Spatial size of y."""
+        each = zip(
+            self.input_size,
+            self.padding,
+            self.kernel_size,
+            self.dilation,
+            self.strides,
+            strict=True,
+        )
+        return tuple((n + lo + hi - (k - 1) * d - 1) // s + 1 for n, (lo, hi), k, d, s in each)
+
+    def axes(self):
+        """Per spatial axis: padding, output size, stride, kernel size, dilation, input size."""
+        return zip(
+            self.padding,
+            self.output_size,
+            self.strides,
+            self.kernel_size,
+            self.dilation,
+            self.input_size,
+            strict=True,
+        )
+
+
+# For GPU and TPU: a convolution, and the two adjoints that JAX derives from it.
+
+
+def native_conv(x, w, *, geometry):
+    rank = len(geometry.kernel_size)
+    space = "DHW"[3 - rank :]
+    return lax.conv_general_dilated(
+        x,
+        w,
+        geometry.strides,
+        geometry.padding,
+        rhs_dilation=geometry.dilation,
+        dimension_numbers=(f"N{space}C", f"{space}IO", f"N{space}C"),
+        feature_group_count=geometry.groups,
+    )
+
+
+def native_input_grad(y, w, *, geometry):
+    shape = (y.shape[0], *geometry.input_size, w.shape[-2] * geometry.groups)
+    adjoint = jax.linear_transpose(
+        lambda x: native_conv(x, w, geometry=geometry), jax.ShapeDtypeStruct(shape, y.dtype)
+    )
+    return adjoint(y)[0]
+
+
+def native_weight_grad(x, y, *, geometry):
+    shape = (*geometry.kernel_size, x.shape[-1] // geometry.groups, y.shape[-1])
+    adjoint = jax.linear_transpose(
+        lambda w: native_conv(x, w, geometry=geometry), jax.ShapeDtypeStruct(shape, x.dtype)
+    )
+    return adjoint(y)[0]
+
+
+# For CPU.
+
+
+def _canonical(x, w, strides, padding, x_dilation, w_dilation):
+    space = "DHW"[5 - x.ndim :]
+    if math.prod(w.shape[:-2]) > math.prod(x.shape[1:-1]):
+        # XLA exchanges the operands where the kernel is the larger image, and the exchanged form is
+        # naive. So x grows by zeros and the padding shrinks; the barrier keeps XLA from undoing it.
+        # Measured (batch 64, input gradient): 5x5 stride 2, 4x4x256 -> 8x8x128: 327 ms, here 38 ms.
+        sizes = zip(x.shape[1:-1], w.shape[:-2], strict=True)
+        more = [max(0, -(-(k - n) // 2)) for n, k in sizes]
+        x = lax.pad(x, jnp.zeros((), x.dtype), [(0, 0, 0), *((m, m, 0) for m in more), (0, 0, 0)])
+        x = lax.optimization_barrier(x)
+        each = zip(padding, more, x_dilation, strict=True)
+        padding = [(lo - m * d, hi - m * d) for (lo, hi), m, d in each]
+    return lax.conv_general_dilated(
+        x,
+        w,
+        strides,
+        padding,
+        lhs_dilation=x_dilation,
+        rhs_dilation=w_dilation,
+        dimension_numbers=(f"N{space}C", f"{space}IO", f"N{space}C"),
+    )
+
+
+def by_groups(form, native):
+    """A grouped operation as one `form` per group: features are the last axis of all three.
+
+    Measured (2 cores, batch 32; one operation with groups, and a loop over them): 4 groups of a 4x4
+    stride-2 64 -> 128 at 16x16: conv 95, 25 ms, input gradient 110, 37 ms, weight gradient 614, 30
+    ms; 32 groups of a 3x3 8 -> 8 at 16x16: 65, 19 ms; 64, 19 ms; 9,638, 14 ms. Above 128 groups the
+    program would grow too long to compile.
+    """
+
+    def grouped(a, b, *, geometry):
+        n = geometry.groups
+        if n > 128:
+            return native(a, b, geometry=geometry)
+        one = dataclasses.replace(geometry, groups=1)
+        pairs = zip(jnp.split(a, n, -1), jnp.split(b, n, -1), strict=True)
+        return lax.concatenate([form(a, b, one) for a, b in pairs], a.ndim - 1)
+
+    return grouped
+
+
+def fast_conv(x, w, geometry):
+    ones = (1,) * len(geometry.strides)
+    return _canonical(x, w, geometry.strides, geometry.padding, ones, geometry.dilation)
+
+
+def fast_weight_grad(x, y, geometry):
+    """Images are the features of this convolution, input channels its batch, y its kernel.
+
+    Measured (batch 128, as JAX derives it at top level; here at top level and in a scan; matrix
+    products over shifted slices): 16x16x64 -> 128, 4x4 stride 2: 21; 20, 23; 30 ms. 8x8x128 -> 256:
+    28; 28, 26; 27 ms. 7x7x256 -> 128, 5x5 stride 1: 53; 55, 54; 92 ms. 14x14x64 -> 128, 5x5 stride
+    2: 34; 35, 37; 98 ms. The first at batch 32 in a scan: 780 ms as JAX derives it, 8 ms here.
+    """
+    ones = (1,) * len(geometry.strides)
+    padding = [
+        (lo, (n - 1) * s + (k - 1) * d + 1 - size - lo)
+        for (lo, _), n, s, k, d, size in geometry.axes()
+    ]
+    images = jnp.swapaxes(x, 0, -1)
+    kernel = jnp.moveaxis(y, 0, -2)
+    w = _canonical(images, kernel, geometry.dilation, padding, ones, geometry.strides)
+    return jnp.moveaxis(w, 0, -2)
+
+
+def fast_input_grad(y, w, geometry):
+    if _prefers_depth_to_space(geometry, w.shape[-2]):
+        return _input_grad_by_depth_to_space(y, w, geometry)
+    ones = (1,) * len(geometry.strides)
+    padding = [
+        ((k - 1) * d - lo, size - 1 + lo - (n - 1) * s)
+        for (lo, _), n, s, k, d, size in geometry.axes()
+    ]
+    turned = jnp.swapaxes(jnp.flip(w, range(w.ndim - 2)), -1, -2)
+    return _canonical(y, turned, ones, padding, geometry.strides, geometry.dilation)
+
+
+def _prefers_depth_to_space(geometry, features) -> bool:
+    """Whether a strided input gradient is faster as a dense convolution to blocks of pixels.
+
+    Measured (4x4 stride 2; dilated y, and blocks): output 16x16x64 of 8x8x128, batch 128: 32, 14
+    ms; 32x32x64 of 16x16x128, batch 32: 34, 12 ms; 64x64x64, batch 16: 58, 16 ms; 16x16x128 of
+    8x8x256, batch 64: 27, 26 ms. But 8x8x128 of 4x4x256, batch 64: 6.0, 8.3 ms, where a border of
+    blocks is computed in vain, and few features lose too: 28x28x1: 2.3, 10 ms. Where the kernel is
+    no multiple of the stride, its zeros cost more than is won: 5x5 at 14x14x128: 17, 30 ms.
+    """
+    return (
+        max(geometry.strides) > 1
+        and max(geometry.dilation) == 1
+        and all(k % s == 0 for k, s in zip(geometry.kernel_size, geometry.strides, strict=True))
+        and min(geometry.output_size) >= 8
+        and features >= 16
+    )
+
+
+def _input_grad_by_depth_to_space(y, w, geometry):
+    """A strided convolution is a dense one on blocks of s pixels per axis; this is its adjoint."""
+    rank, strides = len(geometry.strides), geometry.strides
+    ones = (1,) * rank
+    blocks = [k // s for k, s in zip(geometry.kernel_size, strides, strict=True)]
+    inside = [v for pair in zip(blocks, strides, strict=True) for v in pair]  # k = (block, pixel)
+    w = jnp.flip(w.reshape(*inside, *w.shape[-2:]), range(0, 2 * rank, 2))
+    w = w.transpose(*range(0, 2 * rank, 2), 2 * rank + 1, *range(1, 2 * rank, 2), 2 * rank)
+    features = w.shape[-1]
+    w = w.reshape(*blocks, y.shape[-1], -1)
+    z = _canonical(y, w, ones, [(b - 1, b - 1) for b in blocks], ones, ones)
+    grid = z.shape[1:-1]
+    z = z.reshape(z.shape[0], *grid, *strides, features)
+    order = [axis for i in range(rank) for axis in (1 + i, 1 + rank + i)]
+    sizes = [n * s for n, s in zip(grid, strides, strict=True)]
+    z = z.transpose(0, *order, 2 * rank + 1).reshape(z.shape[0], *sizes, features)
+    edges = [  # drops what fell on the padding, and adds pixels that no window reached
+        (-lo, lo + size - have, 0)
+        for (lo, _), size, have in zip(geometry.padding, geometry.input_size, sizes, strict=True)
+    ]
+    return lax.pad(z, jnp.zeros((), z.dtype), [(0, 0, 0), *edges, (0, 0, 0)])
