@@ -1,29 +1,32 @@
 """From a ConfigDict to networks, game, optimizers and data: the only reader of configs."""
 
-import inspect
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from functools import partial
 from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from ml_collections import ConfigDict
 
 from jaxgan.choices import choose
-from jaxgan.config import network
+from jaxgan.config import to_json
 from jaxgan.data.dataset import Dataset
 from jaxgan.data.feed import make_feed, to_float
-from jaxgan.data.sources import load_dataset
+from jaxgan.data.order import shuffled_index
+from jaxgan.data.sources import DATASETS
 from jaxgan.engine.step import Batch, Optimizer, draws_per_step
-from jaxgan.engine.train import Cadence, Run
+from jaxgan.engine.train import Cadence, Evaluator, Run, data_key, trace_step
 from jaxgan.errors import UsageError, unknown
-from jaxgan.games.adversarial import AdversarialGame, WeightedTerm
+from jaxgan.games.adversarial import AdversarialGame, Augment, WeightedTerm
 from jaxgan.keys import fold
 from jaxgan.metrics import METRICS
 from jaxgan.objectives.augment import AUGMENTS
 from jaxgan.objectives.losses import LOSSES
-from jaxgan.objectives.optimizers import learning_rate, make_optimizer
-from jaxgan.objectives.penalties import TERMS, Term
+from jaxgan.objectives.optimizers import OPTIMIZERS, SCHEDULES, learning_rate, make_optimizer
+from jaxgan.objectives.penalties import Term
+from jaxgan.schema import RESOLVED, keywords, network, term
 
 
 class Experiment(NamedTuple):
@@ -40,14 +43,19 @@ def build(config: ConfigDict) -> Experiment:
     Raises:
       UsageError: what the user can mend in the config or the data.
     """
+    devices = jax.device_count()
+    if config.data.batch_size % devices:
+        raise UsageError(
+            f"config.data.batch_size must be a multiple of the {devices} devices; "
+            f"got {config.data.batch_size}"
+        )
     dataset = build_dataset(config)
     config = resolve(config, dataset)
     game = build_game(config)
-    data_key = fold(jax.random.key(config.seed), "data")
     feed = make_feed(
         dataset,
         config.data.batch_size,
-        data_key,
+        data_key(jax.random.key(config.seed)),
         draws=draws_per_step(game.schedule),
         flip=config.data.flip,
     )
@@ -68,22 +76,33 @@ def build(config: ConfigDict) -> Experiment:
         keep=config.checkpoint.keep,
         keep_every=config.checkpoint.keep_every,
         evaluate=build_evaluator(config, game, dataset) if config.eval.every else None,
+        config=to_json(config) + "\n",
     )
+    with mended_by_user("this config cannot be trained"):
+        trace_step(run)
     return Experiment(config, dataset, run)
+
+
+@contextmanager
+def mended_by_user(what: str) -> Iterator[None]:
+    """Errors that a wrong config causes in the code that it names, as one line."""
+    try:
+        yield
+    except UsageError:
+        raise
+    except (ValueError, TypeError, AttributeError, KeyError, AssertionError) as error:
+        line = next(iter(str(error).strip().splitlines()), type(error).__name__)
+        raise UsageError(line if isinstance(error, ValueError) else f"{what}: {line}") from error
 
 
 def build_dataset(config: ConfigDict) -> Dataset:
     """The data set that `config.data` names, its images in the resolution that it asks for."""
-    feeding = (
-        "name",
-        "batch_size",
-        "flip",
-        "num_classes",
-        "num_examples",
-        "image_shape",
-    )  # not the source's
-    kwargs = {name: value for name, value in config.data.items() if name not in feeding}
-    return load_dataset(config.data.name, **kwargs)
+    load = choose("data set", DATASETS, config.data.name)
+    kwargs = keywords(load, config.data, drop=("name", "batch_size", "flip", *RESOLVED))
+    dataset = load(**kwargs)
+    if not isinstance(dataset, Dataset):
+        raise UsageError(f"data set {config.data.name!r} returned {dataset!r}; expected a Dataset")
+    return dataset
 
 
 def resolve(config: ConfigDict, dataset: Dataset) -> ConfigDict:
@@ -105,18 +124,18 @@ def build_game(config: ConfigDict) -> AdversarialGame:
       UsageError: an unknown name, an argument that something does not take, or networks that
         cannot make the images of the data set.
     """
-    networks = {}
-    for player in ("gen", "disc"):
-        kwargs = {name: value for name, value in config[player].items() if name != "name"}
-        networks[player] = network(player, config[player].name)(
-            image_shape=tuple(config.data.image_shape),
-            num_classes=config.data.num_classes,
-            **kwargs,
-        )
-    try:
+    with mended_by_user("these networks and terms do not fit together"):
+        networks = {
+            player: network(player, config[player].name)(
+                image_shape=tuple(config.data.image_shape),
+                num_classes=config.data.num_classes,
+                **{name: value for name, value in config[player].items() if name != "name"},
+            )
+            for player in ("gen", "disc")
+        }
         game = AdversarialGame(
             **networks,
-            loss=choose("loss (config.loss)", LOSSES, config.loss),
+            loss=choose("loss", LOSSES, config.loss),
             terms=tuple(build_term(name, config.terms[name]) for name in sorted(config.terms)),
             augments=tuple(
                 build_augment(name, config.augment[name]) for name in sorted(config.augment)
@@ -126,8 +145,6 @@ def build_game(config: ConfigDict) -> AdversarialGame:
             gen_weight=config.loss_weight.gen,
         )
         jax.eval_shape(game.init, jax.random.key(0), example_batch(config))
-    except (ValueError, TypeError) as error:
-        raise UsageError(str(error).splitlines()[0]) from error
     return game
 
 
@@ -141,35 +158,17 @@ def example_batch(config: ConfigDict) -> Batch:
 
 
 def build_term(name: str, fields: Mapping[str, Any]) -> WeightedTerm:
-    """A term under its own name, or under another when it has the field `name`.
-
-    A function of elsewhere ("package.module:function") is a term of `player`, disc by default.
-    """
-    kwargs = dict(fields)
-    weight, interval = kwargs.pop("weight"), kwargs.pop("interval")
-    player = kwargs.pop("player", None)
-    chosen = choose("term (config.terms)", TERMS, kwargs.pop("name", name))
-    term = chosen if isinstance(chosen, Term) else Term(fn=chosen)
-    check_keywords(f"terms.{name}", term.fn, kwargs)
-    term = Term(fn=partial(term.fn, **kwargs), player=player or term.player)
-    return WeightedTerm(name=name, term=term, weight=float(weight), interval=interval)
+    """A term under its own name, or under another when it has the field `name`."""
+    chosen = term(fields.get("name", name))
+    own = keywords(chosen.fn, fields, drop=("name", "player", "weight", "interval"))
+    bound = Term(fn=partial(chosen.fn, **own), player=fields.get("player", chosen.player))
+    return WeightedTerm(name=name, term=bound, weight=fields["weight"], interval=fields["interval"])
 
 
-def build_augment(name: str, fields: Mapping[str, Any]):
+def build_augment(name: str, fields: Mapping[str, Any]) -> Augment:
     """An augmentation under its own name, or under another when it has the field `name`."""
-    kwargs = dict(fields)
-    chosen = choose("augmentation (config.augment)", AUGMENTS, kwargs.pop("name", name))
-    check_keywords(f"augment.{name}", chosen, kwargs)
-    return partial(chosen, **kwargs)
-
-
-def check_keywords(path: str, function, kwargs: Mapping[str, Any]) -> None:
-    """Raises UsageError where `function` has no such keyword-only hyper-parameter."""
-    parameters = inspect.signature(function).parameters.values()
-    known = [p.name for p in parameters if p.kind == inspect.Parameter.KEYWORD_ONLY]
-    for name in kwargs:
-        if name not in known:
-            raise unknown(f"field of config.{path}:", name, [*known, "weight", "interval"])
+    chosen = choose("augmentation", AUGMENTS, fields.get("name", name))
+    return partial(chosen, **keywords(chosen, fields, drop=("name",)))
 
 
 def build_optimizers(config: ConfigDict) -> dict[str, Optimizer]:
@@ -177,6 +176,9 @@ def build_optimizers(config: ConfigDict) -> dict[str, Optimizer]:
     optimizers = {}
     for player, turns in (("disc", config.train.disc_turns), ("gen", config.train.gen_turns)):
         fields = dict(config.optim[player])
+        rule = choose("optimizer", OPTIMIZERS, fields.pop("name"))
+        if fields["schedule"] not in SCHEDULES:
+            raise unknown("schedule", fields["schedule"], SCHEDULES)
         try:
             rate = learning_rate(
                 fields.pop("lr"),
@@ -185,32 +187,43 @@ def build_optimizers(config: ConfigDict) -> dict[str, Optimizer]:
                 total_steps=config.train.steps * turns,
                 final=fields.pop("final"),
             )
-            optimizers[player] = Optimizer(make_optimizer(fields.pop("name"), rate, **fields), rate)
+            optimizers[player] = Optimizer(make_optimizer(rule, rate, **fields), rate)
         except (ValueError, TypeError) as error:
             raise UsageError(f"config.optim.{player}: {error}") from error
     return optimizers
 
 
-def build_evaluator(config: ConfigDict, game: AdversarialGame, dataset: Dataset):
-    """Scores of the averaged generator against the first `eval.num` images, as `eval/<metric>`."""
-    metrics = {
-        name: choose("metric (config.eval.metrics)", METRICS, name) for name in config.eval.metrics
-    }
+def build_evaluator(config: ConfigDict, game: AdversarialGame, dataset: Dataset) -> Evaluator:
+    """Scores of the averaged generator against `eval.num` images, as `eval/<metric>`.
+
+    The images are the same at every call: the first of a shuffled order, since a folder comes
+    sorted by class.
+    """
+    metrics = {name: choose("metric", METRICS, name) for name in config.eval.metrics}
     count = min(config.eval.num, dataset.num_examples)
-    real = jnp.stack([jnp.asarray(dataset.images[i]) for i in range(count)])
-    labels = jnp.asarray(dataset.labels[:count]) if config.data.num_classes else None
+    words = np.zeros(2, np.uint32)
+    chosen = shuffled_index(words, np.arange(count), dataset.num_examples)
+    real = np.stack([dataset.images[i] for i in chosen])
+    labels = dataset.labels[chosen] if config.data.num_classes else None
+    sample = jax.jit(game.sample)
 
     @jax.jit
-    def scores(ema, real, labels, key):
-        fake = game.sample(
-            ema["params"], ema["variables"], game.latents(fold(key, "latents"), count), labels
-        )
-        return {
-            f"eval/{name}": fn(to_float(real), fake, fold(key, name))
-            for name, fn in metrics.items()
-        }
+    def score(real, fake, key):
+        real = to_float(real)
+        return {f"eval/{name}": fn(real, fake, fold(key, name)) for name, fn in metrics.items()}
 
-    def evaluate(ema, batch, key):
-        return {name: float(value) for name, value in scores(ema, real, labels, key).items()}
+    def evaluate(ema, key):
+        latents = game.latents(fold(key, "latents"), count)
+        fakes = [
+            sample(ema["params"], ema["variables"], latents[i : i + 256], part(labels, i, 256))
+            for i in range(0, count, 256)
+        ]
+        scores = score(real, jnp.concatenate(fakes), key)
+        return {name: float(value) for name, value in scores.items()}
 
     return evaluate
+
+
+def part(array, begin: int, length: int):
+    """A slice of what may be None."""
+    return None if array is None else array[begin : begin + length]

@@ -1,7 +1,8 @@
 """Choosing by name: from a module-level dict, or "package.module:name" for code of elsewhere."""
 
 import importlib
-from collections.abc import Mapping
+import inspect
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from jaxgan.errors import UsageError, unknown
@@ -20,11 +21,17 @@ def choose(kind: str, table: Mapping[str, Any], name: str) -> Any:
     module_name, _, attribute = name.partition(":")
     try:
         module = importlib.import_module(module_name)
-    except ImportError as error:
+    except (ImportError, ValueError) as error:
         raise UsageError(
             f"{kind} {name!r}: cannot import {module_name!r} ({error}); "
             "expected 'package.module:name' on the Python path"
         ) from error
-    if attribute not in vars(module):
-        raise UsageError(f"{kind} {name!r}: module {module_name!r} has no {attribute!r}")
+    if not callable(vars(module).get(attribute)):
+        raise UsageError(f"{kind} {name!r}: module {module_name!r} has no function {attribute!r}")
     return vars(module)[attribute]
+
+
+def options_of(function: Callable) -> dict[str, Any]:
+    """The parameters of `function` that have defaults, with their defaults."""
+    parameters = inspect.signature(function).parameters.values()
+    return {p.name: p.default for p in parameters if p.default is not inspect.Parameter.empty}

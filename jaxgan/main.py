@@ -17,7 +17,7 @@ from jaxgan.build import Experiment, build, example_batch
 from jaxgan.cli import Parser, run
 from jaxgan.config import load_config, to_json
 from jaxgan.engine.train import Diverged, train
-from jaxgan.workdir import check_workdir, default_workdir, open_workdir
+from jaxgan.workdir import check_config, check_workdir, default_workdir
 
 
 def main(arguments: list[str]) -> None:
@@ -35,13 +35,17 @@ def main(arguments: list[str]) -> None:
     if flags.dry_run:
         print(describe(experiment))
         return
-    open_workdir(workdir, experiment.config, force=flags.force)
+    if not flags.force:
+        check_config(workdir, experiment.config)
     print(f"workdir {workdir}", file=sys.stderr)
     try:
         summary = train(experiment.run, workdir)
     except Diverged as error:
         print(f"error: {error}", file=sys.stderr)
         sys.exit(1)
+    except KeyboardInterrupt:
+        print("interrupted; the same command goes on from the last checkpoint", file=sys.stderr)
+        sys.exit(130)
     print(
         f"{summary['steps']} steps in {summary['seconds']:.0f} s, "
         f"{summary['images_per_sec']:.0f} images/s; samples in {workdir / 'samples'}",

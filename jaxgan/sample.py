@@ -17,7 +17,7 @@ from jaxgan.build import build_game, build_optimizers, example_batch
 from jaxgan.cli import Parser, run
 from jaxgan.engine.checkpoint import Checkpoints
 from jaxgan.engine.report import save_grid, to_uint8
-from jaxgan.engine.step import init_state
+from jaxgan.engine.train import initializer
 from jaxgan.errors import UsageError
 from jaxgan.games.adversarial import AdversarialGame
 from jaxgan.keys import fold
@@ -30,9 +30,7 @@ def main(arguments: list[str]) -> None:
     parser = Parser(prog="python -m jaxgan.sample", description="Draws images from a generator.")
     parser.add_argument("--workdir", type=Path, required=True)
     parser.add_argument("--step", type=int, help="checkpoint; default: the last")
-    parser.add_argument(
-        "--num", type=int, default=64, help="how many images (rows, to interpolate)"
-    )
+    parser.add_argument("--num", type=int, help="images, default 64; rows to interpolate, 8")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--label", type=int, help="class of a conditional generator; default: all")
     parser.add_argument(
@@ -45,23 +43,29 @@ def main(arguments: list[str]) -> None:
     parser.add_argument("--out", type=Path, help="grid as PNG; default without --npz: grid.png")
     parser.add_argument("--npz", type=Path, help="images uint8 [N, H, W, C], and labels")
     flags = parser.parse_args(arguments)
-    if flags.num < 1:
-        raise UsageError(f"--num must be positive; got {flags.num}")
+    num = flags.num if flags.num is not None else 8 if flags.interpolate else 64
+    if num < 1:
+        raise UsageError(f"--num must be positive; got {num}")
+    if not 0 <= flags.seed < 2**32:
+        raise UsageError(f"--seed must be in 0..2**32-1; got {flags.seed}")
+    out = flags.out or (None if flags.npz else Path("grid.png"))
+    for name, path, suffix in (("--out", out, ".png"), ("--npz", flags.npz, ".npz")):
+        if path and (path.suffix != suffix or not path.parent.is_dir() or path.is_dir()):
+            raise UsageError(f"{name} must be a {suffix} file in a folder that exists; got {path}")
     if flags.interpolate < 0 or flags.interpolate == 1:
         raise UsageError(f"--interpolate needs at least 2 images; got {flags.interpolate}")
 
     game, ema = load_generator(flags.workdir, flags.step)
     key = jax.random.key(flags.seed)
-    rows = min(flags.num, 8) if flags.interpolate else flags.num
-    labels = choose_labels(game.gen.num_classes, rows, flags.label)
+    labels = choose_labels(game.gen.num_classes, num, flags.label)
     if flags.interpolate:
-        ends = game.latents(fold(key, "sample"), 2 * rows)
-        latents = interpolate(ends[:rows], ends[rows:], flags.interpolate, game.gen.prior)
+        ends = game.latents(fold(key, "sample"), 2 * num)
+        latents = between(ends[:num], ends[num:], flags.interpolate, game.gen.prior)
         labels = None if labels is None else jnp.repeat(labels, flags.interpolate)
         columns = flags.interpolate
     else:
-        latents = game.latents(fold(key, "sample"), rows)
-        columns = grid_columns(game.gen.num_classes if flags.label is None else 0, flags.num)
+        latents = game.latents(fold(key, "sample"), num)
+        columns = grid_columns(game.gen.num_classes if flags.label is None else 0, num)
     images = generate(game, ema, latents, labels)
     if flags.npz:
         arrays = {"images": to_uint8(images)}
@@ -69,8 +73,7 @@ def main(arguments: list[str]) -> None:
             arrays["labels"] = np.asarray(labels, np.int32)
         np.savez_compressed(flags.npz, **arrays)
         print(f"{len(images)} images in {flags.npz}")
-    if flags.out or not flags.npz:
-        out = flags.out or Path("grid.png")
+    if out:
         padding = -len(images) % columns
         images = np.pad(images, ((0, padding), (0, 0), (0, 0), (0, 0)), constant_values=1.0)
         save_grid(out, images.reshape(-1, columns, *images.shape[1:]))
@@ -86,17 +89,17 @@ def load_generator(workdir: Path, step: int | None = None):
     config = read_config(workdir)
     game, optimizers = build_game(config), build_optimizers(config)
     folder = workdir / "checkpoints"
-    checkpoints = Checkpoints(folder) if folder.is_dir() else None
-    saved = checkpoints.steps() if checkpoints else []
-    if not saved:
+    if not folder.is_dir():
         raise UsageError(f"--workdir {workdir} has no checkpoint yet")
-    if step is not None and step not in saved:
-        raise UsageError(f"no checkpoint of step {step}; there are {', '.join(map(str, saved))}")
-
-    def init(batch):
-        return init_state(game, optimizers, jax.random.key(config.seed), batch)
-
-    state = checkpoints.restore(step or saved[-1], jax.jit(init).eval_shape(example_batch(config)))
+    with Checkpoints(folder, read_only=True) as checkpoints:
+        saved = checkpoints.steps()
+        if not saved:
+            raise UsageError(f"--workdir {workdir} has no checkpoint yet")
+        if step is not None and step not in saved:
+            there = ", ".join(map(str, saved))
+            raise UsageError(f"no checkpoint of step {step}; there are {there}")
+        init = initializer(game, optimizers, config.seed)
+        state = checkpoints.restore(step or saved[-1], init.eval_shape(example_batch(config)))
     return game, state.ema
 
 
@@ -116,7 +119,7 @@ def grid_columns(num_classes: int, num: int) -> int:
     return min(num, num_classes) if num_classes else math.ceil(math.sqrt(num))
 
 
-def interpolate(start: jax.Array, end: jax.Array, count: int, prior: str) -> jax.Array:
+def between(start: jax.Array, end: jax.Array, count: int, prior: str) -> jax.Array:
     """`count` latents from each start to its end [R, D] -> [R * count, D].
 
     Along the great circle for a normal prior, whose mass lies near a sphere; straight for others.

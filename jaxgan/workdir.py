@@ -6,11 +6,12 @@ from pathlib import Path
 
 from ml_collections import ConfigDict
 
-from jaxgan.config import differences, from_json, to_json
+from jaxgan.config import differences, from_json
 from jaxgan.errors import UsageError
 
 CONFIG = "config.json"
-MAY_CHANGE = ("train.steps",)  # a run may be extended
+# A run may be extended. With a falling learning rate that changes the rates of what follows.
+MAY_CHANGE = ("train.steps",)
 
 
 def default_workdir(spec: str) -> Path:
@@ -30,29 +31,20 @@ def check_workdir(workdir: Path) -> None:
             return
 
 
-def open_workdir(workdir: Path, config: ConfigDict, *, force: bool) -> None:
-    """Makes the folder and writes the resolved config, or checks that it is the one trained before.
-
-    Raises:
-      UsageError: another config was trained there, and not `force`.
-    """
-    path = workdir / CONFIG
-    if path.exists() and not force:
-        changed = [
-            line
-            for line in differences(read_config(workdir), config)
-            if line.partition(":")[0] not in MAY_CHANGE
-        ]
-        if changed:
-            raise UsageError(
-                f"--workdir {workdir} was trained with another config ({'; '.join(changed)}); "
-                "choose another workdir, or go on with --force"
-            )
-    try:
-        workdir.mkdir(parents=True, exist_ok=True)
-        path.write_text(to_json(config) + "\n")
-    except OSError as error:
-        raise UsageError(f"--workdir {workdir} is not writable: {error.strerror}") from error
+def check_config(workdir: Path, config: ConfigDict) -> None:
+    """Raises UsageError where another config was trained in `workdir`; the message says which."""
+    if not (workdir / CONFIG).exists():
+        return
+    changed = [
+        line
+        for line in differences(read_config(workdir), config)
+        if line.partition(":")[0] not in MAY_CHANGE
+    ]
+    if changed:
+        raise UsageError(
+            f"--workdir {workdir} was trained with another config ({'; '.join(changed)}); "
+            "choose another workdir, or go on with --force"
+        )
 
 
 def read_config(workdir: Path) -> ConfigDict:
@@ -67,4 +59,4 @@ def read_config(workdir: Path) -> ConfigDict:
     try:
         return from_json(path.read_text())
     except ValueError as error:
-        raise UsageError(f"{path} is not JSON: {error}") from error
+        raise UsageError(f"{path}: {error}") from error

@@ -2,11 +2,12 @@
 
 import pytest
 from conftest import CONFIGS, ROOT
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from jaxgan.config import DEFAULTS, complete, differences, flatten, from_json, load_config, to_json
+from jaxgan.config import differences, flatten, from_json, load_config, to_json
 from jaxgan.errors import UsageError
+from jaxgan.schema import DEFAULTS, complete
 
 DEFAULT = f"{ROOT}/configs/dcgan_fashion.py"
 RELIED_ON = (
@@ -66,10 +67,17 @@ def test_differences_name_the_fields():
 
 
 WRONG = {
-    "--config.los=hinge": ["config.los", "did you mean config.loss"],
+    "--config.los=hinge": ["config.los", "did you mean config.loss?"],
     "--config.train.step=5": ["config.train.step", "did you mean config.train.steps"],
     "--config.gen.widht=5": ["config.gen.widht", "config.gen.width"],
-    "--config.train.steps=many": ["train.steps", "many"],
+    "--config.train.steps=many": ["config.train.steps must be int; got 'many'"],
+    "--config.gen.width=abc": ["config.gen.width must be int; got 'abc'"],
+    "--config.optim.gen.lr=nan": ["config.optim.gen.lr must be finite"],
+    "--config.seed=99999999999999999999": ["config.seed must be less than 2**32"],
+    "--config.terms.r1.weigth=1": ["config.terms.r1.weigth", "config.terms.r1.weight"],
+    "--config.augment={'instance_noise': 3}": ["config.augment.instance_noise must be a dict"],
+    "--config.gen.name=os:path": ["os:path"],
+    "--config.terms.r1.interval=1.5": ["config.terms.r1.interval must be int"],
     "--config.train.steps=0": ["config.train.steps must be positive; got 0"],
     "--config.data.batch_size=-4": ["config.data.batch_size must be positive; got -4"],
     "--config.sample.every=-1": ["config.sample.every must not be negative"],
@@ -136,14 +144,41 @@ def test_a_file_may_have_variants_of_its_own(tmp_path):
     assert load_config(f"{path}:large").train.steps == 5
 
 
-@given(st.text(max_size=30), st.text(max_size=10))
-def test_no_override_ends_in_anything_but_a_usage_error(name, value):
+PATHS = sorted(flatten(load_config(DEFAULT)))
+NAMES = ["mlp", "rmsprop", "folder", "os:path", "os:getcwd", "nowhere:x", "hinge", "", "None"]
+NUMBERS = ["0", "-1", "1e400", "nan", "99999999999999999999", "0.5", "(1, 2)", "{}", "true"]
+
+
+@settings(max_examples=150)
+@given(
+    st.sampled_from(PATHS) | st.text(max_size=12),
+    st.sampled_from(NAMES) | st.sampled_from(NUMBERS) | st.text(max_size=10),
+)
+def test_no_override_ends_in_anything_but_a_usage_error(path, value):
     try:
-        config = load_config(DEFAULT, [f"--config.{name}={value}"])
+        config = load_config(DEFAULT, [f"--config.{path}={value}"])
     except UsageError as error:
         assert str(error)
     else:
-        assert flatten(config).keys() >= flatten(complete(load_config(DEFAULT))).keys() - {"terms"}
+        assert from_json(to_json(config)) == config
+
+
+def test_optimizers_data_terms_and_augments_bring_their_own_fields():
+    config = load_config(
+        DEFAULT,
+        ["--config.optim.gen.name=rmsprop", "--config.optim.gen.decay=0.5",
+         "--config.optim.disc.name=sgd", "--config.optim.disc.momentum=0.9",
+         "--config.data.name=tfds", "--config.data.builder=emoji",
+         "--config.terms.wgan_gp.weight=10", "--config.terms.wgan_gp.target=0.0",
+         "--config.augment.instance_noise.sigma=0.2", "--config.gen.name=mlp",
+         "--config.gen.hidden=(8,)", "--config.gen.hidden=(9,)"],
+    )  # fmt: skip
+    assert config.optim.gen.decay == 0.5 and "b1" not in config.optim.gen
+    assert config.optim.disc.momentum == 0.9
+    assert config.data.builder == "emoji"
+    assert config.terms.wgan_gp.to_dict() == {"weight": 10.0, "interval": 1, "target": 0.0}
+    assert config.augment.instance_noise.to_dict() == {"sigma": 0.2, "until": 0}
+    assert config.gen.hidden == (9,)
 
 
 def test_defaults_are_a_complete_config_but_for_the_networks():

@@ -12,6 +12,7 @@ FLOORS = [  # from the ground up; what stands in one line may not import each ot
     {"metrics"},
     {"engine"},
     {"games"},
+    {"schema"},
     {"config"},
     {"build", "workdir", "cli"},
     {"main", "sample"},

@@ -104,11 +104,61 @@ def test_wrong_sampling(trained, arguments, part):
         sample_program.main(["--workdir", str(trained), *arguments])
 
 
-def test_a_changed_config_is_refused_and_shown(trained):
-    again = ["--config", SMOKE, "--workdir", str(trained), "--config.eval.every=10",
-             "--config.eval.num=64"]  # fmt: skip
-    with pytest.raises(UsageError, match="data.labels: True -> False.*--force"):
-        main_program.main(again)
+def again(workdir, *overrides):
+    return ["--config", SMOKE, "--workdir", str(workdir), "--config.data.labels=True",
+            "--config.eval.every=10", "--config.eval.num=64", *overrides]  # fmt: skip
+
+
+def contents(workdir):
+    return {path: path.read_bytes() for path in workdir.rglob("*") if path.is_file()}
+
+
+@pytest.mark.parametrize(
+    ("overrides", "part"),
+    [
+        (["--config.data.labels=False"], "data.labels: True -> False.*--force"),
+        (["--config.gen.width=4", "--force"], "does not fit this config"),
+        (["--config.train.steps=10"], "trained to step 20"),
+    ],
+)
+def test_what_cannot_go_on_is_refused_and_leaves_the_run_as_it_was(trained, overrides, part):
+    before = contents(trained)
+    with pytest.raises(UsageError, match=part):
+        main_program.main(again(trained, *overrides))
+    assert contents(trained) == before
+
+
+def test_a_finished_run_stays_as_it_is(trained, capsys):
+    summary = (trained / "summary.json").read_text()
+    main_program.main(again(trained))
+    assert "raise train.steps" in capsys.readouterr().err
+    assert (trained / "summary.json").read_text() == summary
+
+
+@pytest.mark.parametrize("text", ["", "[]", "null", "{}", '{"gen": 3}', '{"sed": 1}', "{"])
+def test_a_damaged_config_is_one_line(trained, text, tmp_path):
+    (tmp_path / "config.json").write_text(text)
+    with pytest.raises(UsageError):
+        sample_program.main(["--workdir", str(tmp_path)])
+
+
+def test_a_data_set_and_a_term_of_elsewhere(tmp_path, monkeypatch):
+    (tmp_path / "mine.py").write_text(
+        "import numpy as np\n"
+        "from jaxgan.data.dataset import Dataset\n"
+        "def data(*, count=40):\n"
+        "    return Dataset(name='mine', images=np.zeros((count, 8, 8, 1), np.uint8))\n"
+        "def spread(real_logits, *, power=2):\n"
+        "    return real_logits ** power\n"
+    )
+    monkeypatch.syspath_prepend(tmp_path)
+    main_program.main(
+        ["--config", SMOKE, "--workdir", str(tmp_path / "a"), "--config.data.name=mine:data",
+         "--config.data.count=20", "--config.terms={'mine': {'name': 'mine:spread', 'power': 4}}",
+         "--config.train.steps=2"]
+    )  # fmt: skip
+    summary = json.loads((tmp_path / "a" / "summary.json").read_text())
+    assert "disc/mine" in summary["last"]
 
 
 def test_dry_run_prints_and_trains_nothing(tmp_path):
@@ -186,6 +236,13 @@ def wrong_inputs(folder: Path) -> dict[str, tuple[list[str], list[str]]]:
         "term field": (
             [*default, "--config.terms={'wgan_gp': {'traget': 0.0}}"], ["traget", "target"]),
         "schedule": ([*default, "--config.optim.gen.schedule=cosin"], ["cosin", "cosine"]),
+        "term value": ([*default, "--config.terms={'r1': {'weight': 'abc'}}"],
+                       ["config.terms.r1.weight must be float"]),
+        "noise": ([*default, "--config.augment.instance_noise.sigma=-1.0"], ["sigma", "at least"]),
+        "loss of elsewhere": ([*default, "--config.loss=os:getcwd"], ["cannot be trained"]),
+        "optimizer value": (
+            [*default, "--config.optim.gen={'name': 'adam', 'b1': 'x'}"], ["optim.gen.b1"]),
+        "data of elsewhere": ([*default, "--config.data.name=os:getcwd"], ["os:getcwd"]),
         "prior": ([*default, "--config.gen.prior=gauss"], ["gauss", "normal"]),
     }  # fmt: skip
 

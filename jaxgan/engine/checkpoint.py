@@ -12,6 +12,7 @@ import jax
 import orbax.checkpoint as ocp
 
 from jaxgan.engine.step import TrainState
+from jaxgan.errors import UsageError
 
 
 class Checkpoints:
@@ -21,11 +22,25 @@ class Checkpoints:
     for ever (0: none).
     """
 
-    def __init__(self, folder: Path, *, keep: int = 2, keep_every: int = 0):
+    def __init__(
+        self, folder: Path, *, keep: int = 2, keep_every: int = 0, read_only: bool = False
+    ):
+        self._folder = folder
         options = ocp.CheckpointManagerOptions(
-            max_to_keep=keep, keep_period=keep_every or None, create=True
+            max_to_keep=None if read_only else keep,
+            keep_period=keep_every or None,
+            create=not read_only,
+            read_only=read_only,
         )
         self._manager = ocp.CheckpointManager(folder.absolute(), options=options)
+
+    def __enter__(self) -> "Checkpoints":
+        return self
+
+    def __exit__(self, *error) -> None:
+        """Waits until everything is on disk."""
+        self._manager.wait_until_finished()
+        self._manager.close()
 
     def latest(self) -> int | None:
         """The last complete step, or None."""
@@ -36,27 +51,28 @@ class Checkpoints:
 
     def save(self, step: int, state: TrainState) -> None:
         """Starts saving `state`; returns when its buffers may be reused, not when it is on disk."""
-        if step not in self._manager.all_steps():
-            self._manager.save(step, args=ocp.args.StandardSave(_plain(state)))
+        self._manager.save(step, args=ocp.args.StandardSave(_plain(state)))
 
     def restore(self, step: int, like: TrainState) -> TrainState:
         """The state of `step`, with the shapes, types and shardings of the abstract state `like`.
 
         Raises:
-          ValueError: the checkpoint holds other arrays than `like`.
+          UsageError: the checkpoint holds other arrays than `like`, or is damaged.
         """
         plain = jax.eval_shape(_plain, like)
         target = jax.tree.map(
             lambda leaf: jax.ShapeDtypeStruct(leaf.shape, leaf.dtype, sharding=like.step.sharding),
             plain,
         )
-        state = self._manager.restore(step, args=ocp.args.StandardRestore(target))
+        try:
+            state = self._manager.restore(step, args=ocp.args.StandardRestore(target))
+        except (ValueError, KeyError, TypeError, OSError) as error:
+            line = next(iter(str(error).strip().splitlines()), type(error).__name__)
+            raise UsageError(
+                f"checkpoint {step} in {self._folder} does not fit this config, or is damaged; "
+                f"use another workdir ({line[:200]})"
+            ) from error
         return state.replace(key=jax.random.wrap_key_data(state.key))
-
-    def close(self) -> None:
-        """Waits until everything is on disk."""
-        self._manager.wait_until_finished()
-        self._manager.close()
 
 
 def _plain(state: TrainState) -> TrainState:

@@ -34,30 +34,55 @@ def save_grid(path: Path, images: Any) -> None:
     picture.save(path)
 
 
-def read_metrics(path: Path) -> list[dict[str, float]]:
-    """The complete lines of a metrics file; a torn last line, of a killed run, is left out."""
-    lines = path.read_text().splitlines(keepends=True) if path.exists() else []
-    return [json.loads(line) for line in lines if line.endswith("\n")]
+def read_metrics(path: Path) -> list[dict[str, Any]]:
+    """The complete lines of a metrics file; a torn one, of a killed run, is left out."""
+    lines = []
+    for text in path.read_text().splitlines() if path.exists() else []:
+        try:
+            lines.append(json.loads(text))
+        except json.JSONDecodeError:
+            continue
+    return lines
+
+
+def replace_text(path: Path, text: str) -> None:
+    """Writes a file so that a kill leaves the old one or the new one, never half of one."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    new = path.with_name(f".{path.name}.new")
+    new.write_text(text)
+    new.replace(path)
 
 
 class Report:
     """The files of one run in its workdir, and its lines on the terminal.
 
-    first_step: where this start of the run begins; lines of later steps, from an earlier start
-    that went on beyond its last checkpoint, are dropped.
+    config: the text of `config.json`. images: of one step. first_step: where this start of the run
+    begins; lines of later steps, from an earlier start that went on beyond its last checkpoint,
+    are dropped.
     """
 
-    def __init__(self, workdir: Path, *, first_step: int, steps: int, batch_images: int):
+    def __init__(self, workdir: Path, *, config: str, first_step: int, steps: int, images: int):
         self._workdir, self._path = workdir, workdir / "metrics.jsonl"
-        kept = [line for line in read_metrics(self._path) if line["step"] <= first_step]
-        self._path.write_text("".join(json.dumps(line) + "\n" for line in kept))
-        self.seconds_before = kept[-1]["seconds"] if kept else 0.0
-        self._batch_images = batch_images
+        self._images, self._width = images, len(str(steps))
+        if config:
+            replace_text(workdir / "config.json", config)
+        lines = read_metrics(self._path)
+        kept = [line for line in lines if line["step"] <= first_step]
+        if kept != lines or not self._path.exists():
+            replace_text(self._path, "".join(json.dumps(line) + "\n" for line in kept))
+        self._seconds_before = kept[-1]["seconds"] if kept else 0.0
         self._events = SummaryWriter(str(workdir / "tensorboard"), purge_step=first_step + 1)
         self._bar = None
         if sys.stderr.isatty():
             self._bar = tqdm(total=steps, initial=first_step, unit="step", dynamic_ncols=True)
-        self._width = len(str(steps))
+
+    def __enter__(self) -> "Report":
+        return self
+
+    def __exit__(self, *error) -> None:
+        self._events.close()
+        if self._bar:
+            self._bar.close()
 
     def say(self, message: str) -> None:
         """A line on the terminal."""
@@ -66,53 +91,53 @@ class Report:
         else:
             print(message, file=sys.stderr, flush=True)
 
-    def log(self, step: int, metrics: Mapping[str, float], *, seconds: float, speed: float) -> dict:
-        """Appends one line of metrics. seconds: of the whole run; speed: images a second."""
+    def log(
+        self,
+        step: int,
+        metrics: Mapping[str, float],
+        *,
+        seconds: float,
+        steps_per_sec: float | None,
+    ) -> dict[str, Any]:
+        """Appends one line of metrics and returns it.
+
+        seconds: since this start. steps_per_sec: None where no step was timed yet.
+        """
+        speed = None if steps_per_sec is None else round(steps_per_sec * self._images, 2)
         line = {
             "step": step,
-            "images": step * self._batch_images,
-            "seconds": round(self.seconds_before + seconds, 3),
-            "images_per_sec": round(speed, 2),
+            "images": step * self._images,
+            "seconds": round(self._seconds_before + seconds, 3),
+            "images_per_sec": speed,
             **{name: float(metrics[name]) for name in sorted(metrics)},
         }
         with self._path.open("a") as file:
             file.write(json.dumps(line) + "\n")
         for name, value in line.items():
-            if name not in ("step", "images", "seconds"):
+            if name not in ("step", "images", "seconds") and value is not None:
                 self._events.add_scalar(name, value, step)
         shown = {name: f"{line[name]:.3g}" for name in SHOWN if name in line}
+        rate = "" if speed is None else f"{speed:.0f}"
         if self._bar:
             self._bar.update(step - self._bar.n)
-            self._bar.set_postfix({"images/s": f"{speed:.0f}", **shown})
+            self._bar.set_postfix({"images/s": rate, **shown})
         else:
             values = "  ".join(f"{name} {value}" for name, value in shown.items())
-            self.say(f"step {step:>{self._width}}  {speed:7.0f} images/s  {values}")
+            self.say(f"step {step:>{self._width}}  {rate:>7} images/s  {values}")
         return line
-
-    def add(self, step: int, metrics: Mapping[str, float], *, seconds: float) -> None:
-        """Appends a line of scores."""
-        line = {"step": step, "seconds": round(self.seconds_before + seconds, 3), **metrics}
-        with self._path.open("a") as file:
-            file.write(json.dumps(line) + "\n")
-        for name, value in metrics.items():
-            self._events.add_scalar(name, value, step)
 
     def grid(self, name: str, images: Any, step: int) -> None:
         """Saves `samples/<name>.png` of images [rows, columns, H, W, C]."""
         path = self._workdir / "samples" / f"{name}.png"
         save_grid(path, np.asarray(images))
-        self._events.add_image(
-            name if name in ("reals", "init") else "samples",
-            np.asarray(Image.open(path).convert("RGB")),
-            step,
-            dataformats="HWC",
-        )
+        picture = np.asarray(Image.open(path).convert("RGB"))
+        tag = name if name in ("reals", "init") else "samples"
+        self._events.add_image(tag, picture, step, dataformats="HWC")
 
     def summarize(self, summary: Mapping[str, Any]) -> None:
         """Writes `summary.json`."""
-        (self._workdir / "summary.json").write_text(json.dumps(summary, indent=2) + "\n")
+        replace_text(self._workdir / "summary.json", json.dumps(summary, indent=2) + "\n")
 
-    def close(self) -> None:
-        self._events.close()
-        if self._bar:
-            self._bar.close()
+    def summary(self) -> dict[str, Any]:
+        """The summary of a run that is finished."""
+        return json.loads((self._workdir / "summary.json").read_text())

@@ -190,4 +190,5 @@ def moving_average(average: Any, value: Any, step: jax.Array, *, decay: float) -
     first samples. Decay 0 copies the value.
     """
     decay = jnp.minimum(decay, (1 + step) / (10 + step))
-    return jax.tree.map(lambda a, v: a + (1 - decay).astype(v.dtype) * (v - a), average, value)
+    mix = lambda a, v: decay.astype(v.dtype) * a + (1 - decay).astype(v.dtype) * v
+    return jax.tree.map(mix, average, value)

@@ -25,6 +25,7 @@ from jaxgan.engine.step import (
     init_state,
     make_train_step,
 )
+from jaxgan.errors import UsageError
 from jaxgan.keys import fold
 
 
@@ -39,8 +40,8 @@ class Feed(Protocol):
 
 
 class Evaluator(Protocol):
-    def __call__(self, ema: Any, batch: Batch, key: jax.Array) -> dict[str, float]:
-        """Scores of the averaged generator, by name; `batch` is the data of step 0."""
+    def __call__(self, ema: Any, key: jax.Array) -> dict[str, float]:
+        """Scores of the averaged generator, by name."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -68,6 +69,7 @@ class Run:
     keep: int
     keep_every: int
     evaluate: Evaluator | None = None
+    config: str = ""  # what `config.json` of the workdir is to say
 
 
 class Diverged(Exception):
@@ -80,17 +82,41 @@ def train(run: Run, workdir: Path) -> dict[str, Any]:
     Returns the summary, which also stands in `summary.json`.
 
     Raises:
-      Diverged: a logged metric is not finite.
+      UsageError: the last checkpoint does not fit the run, or is beyond `run.steps`.
+      Diverged: a logged metric, or a parameter that is to be saved, is not finite.
     """
-    checkpoints = Checkpoints(workdir / "checkpoints", keep=run.keep, keep_every=run.keep_every)
-    first = checkpoints.latest() or 0
-    state = start(run, checkpoints, first)
-    batch_images = run.batch_size * draws_per_step(run.game.schedule)
-    report = Report(workdir, first_step=first, steps=run.steps, batch_images=batch_images)
-    report.say(f"{describe_devices()}; training from step {first} to {run.steps}")
+    with Checkpoints(
+        workdir / "checkpoints", keep=run.keep, keep_every=run.keep_every
+    ) as checkpoints:
+        first = checkpoints.latest() or 0
+        if first > run.steps:
+            raise UsageError(
+                f"{workdir} is trained to step {first}; train.steps={run.steps} lies before it"
+            )
+        root = jax.random.key(run.seed)
+        real = jax.jit(first_batch(run))(run.feed.inputs(0), root)
+        state = start(run, checkpoints, first, real)
+        images_per_step = run.batch_size * draws_per_step(run.game.schedule)
+        with Report(
+            workdir, config=run.config, first_step=first, steps=run.steps, images=images_per_step
+        ) as report:
+            if first == run.steps:
+                report.say(f"{workdir} is trained to step {first}; raise train.steps to go on")
+                return report.summary()
+            report.say(f"{describe_devices()}; training from step {first} to {run.steps}")
+            return play_on(run, state, first, real, checkpoints, report)
 
+
+def play_on(
+    run: Run,
+    state: TrainState,
+    first: int,
+    real: Batch,
+    checkpoints: Checkpoints,
+    report: Report,
+) -> dict[str, Any]:
+    """The loop. real: the data of step 0."""
     root = jax.random.key(run.seed)
-    real = jax.jit(first_batch(run))(run.feed.inputs(0), root)
     preview = jax.jit(run.game.preview)
     look = lambda: preview(state.ema["params"], state.ema["variables"], real, fold(root, "preview"))
     if first == 0:
@@ -111,56 +137,69 @@ def train(run: Run, workdir: Path) -> dict[str, Any]:
         latest.update(metrics)
         done = step + 1
         last = done == run.steps
-        if last or is_time(run.cadence.log, done):
-            values = jax.device_get(latest)  # waits for the device, as nothing else in a step does
-            latest.clear()  # a lazy term that was not due since the last line is not in the next
-            require_finite(values, done)
-            speed = watch.lap() * batch_images
-            line = report.log(done, values, seconds=watch.elapsed(), speed=speed)
-        if is_time(run.cadence.sample, done) or (last and run.cadence.sample):
-            with watch.stopped(state):
-                report.grid(f"{done:06d}", look(), done)
+        scores = {}
         if run.evaluate and (last or is_time(run.cadence.evaluate, done)):
             with watch.stopped(state):
-                scores = run.evaluate(state.ema, real, fold(root, "evaluate"))
-                report.add(done, scores, seconds=watch.elapsed())
-                line |= scores
+                scores = run.evaluate(state.ema, fold(root, "evaluate"))
+        if last or scores or is_time(run.cadence.log, done):
+            values = jax.device_get(latest) | scores  # waits for the device; else no step does
+            latest.clear()  # a lazy term that was not due since the last line is not in the next
+            require_finite(values, done)
+            line = report.log(done, values, seconds=watch.elapsed(), steps_per_sec=watch.lap())
+        if run.cadence.sample and (last or is_time(run.cadence.sample, done)):
+            with watch.stopped(state):
+                report.grid(f"{done:06d}", look(), done)
         if last or is_time(run.cadence.checkpoint, done):
             with watch.stopped(state):
+                require_finite({"the parameters": total(state.params)}, done)
                 checkpoints.save(done, state)
-    checkpoints.close()
     summary = {
         "steps": run.steps,
-        "images": run.steps * batch_images,
-        "seconds": round(report.seconds_before + watch.elapsed(), 1),
-        "images_per_sec": round(watch.mean() * batch_images, 2),
+        "images": line["images"],
+        "seconds": line["seconds"],
+        "images_per_sec": round(watch.mean() * line["images"] / run.steps, 2),
         "parameters": {player: count_parameters(params) for player, params in state.params.items()},
         "device": describe_devices(),
         "jax": jax.__version__,
         "last": {name: value for name, value in line.items() if "/" in name},
     }
     report.summarize(summary)
-    report.close()
     return summary
 
 
 def first_batch(run: Run) -> Callable[[Any, jax.Array], Batch]:
     """The data of step 0, without the axis of draws, as a traceable function of `inputs`."""
     return lambda inputs, root: jax.tree.map(
-        lambda x: x[0], run.feed.batch(inputs, fold(root, "data"), jnp.int32(0))
+        lambda x: x[0], run.feed.batch(inputs, data_key(root), jnp.int32(0))
     )
 
 
-def start(run: Run, checkpoints: Checkpoints, first: int) -> TrainState:
-    """The state of checkpoint `first`, or a new one when it is 0, on all devices."""
+def data_key(root: jax.Array) -> jax.Array:
+    """The key of the order and the augmentation of the data."""
+    return fold(root, "data")
 
-    def init(inputs: Any) -> TrainState:
-        root = jax.random.key(run.seed)
-        return init_state(run.game, run.optimizers, root, first_batch(run)(inputs, root))
 
-    placed = jax.jit(init, out_shardings=replicated(make_mesh()))
-    inputs = run.feed.inputs(0)
-    return checkpoints.restore(first, placed.eval_shape(inputs)) if first else placed(inputs)
+def initializer(game: Game, optimizers: Mapping[str, Optimizer], seed: int) -> Any:
+    """The jitted function from a batch to the state before the first step, on all devices."""
+    return jax.jit(
+        lambda batch: init_state(game, optimizers, jax.random.key(seed), batch),
+        out_shardings=replicated(make_mesh()),
+    )
+
+
+def start(run: Run, checkpoints: Checkpoints, first: int, real: Batch) -> TrainState:
+    """The state of checkpoint `first`, or a new one when it is 0."""
+    init = initializer(run.game, run.optimizers, run.seed)
+    return checkpoints.restore(first, init.eval_shape(real)) if first else init(real)
+
+
+def trace_step(run: Run) -> None:
+    """Traces a step without compiling it, so that what cannot be trained fails at once."""
+    inputs, root = run.feed.inputs(0), jax.random.key(run.seed)
+    real = jax.eval_shape(first_batch(run), inputs, root)
+    state = initializer(run.game, run.optimizers, run.seed).eval_shape(real)
+    batches = jax.eval_shape(lambda i: run.feed.batch(i, root, jnp.int32(0)), inputs)
+    jax.eval_shape(make_train_step(run.game, run.optimizers, ema=run.ema), state, batches)
 
 
 class CompiledSteps:
@@ -182,7 +221,7 @@ class CompiledSteps:
 
         @partial(jax.jit, donate_argnums=0)
         def train_step(state: TrainState, inputs: Any) -> tuple[TrainState, Metrics]:
-            batches = run.feed.batch(inputs, fold(state.key, "data"), state.step)
+            batches = run.feed.batch(inputs, data_key(state.key), state.step)
             return play(state, divide(batches, mesh))
 
         return train_step
@@ -222,13 +261,13 @@ class Stopwatch:
         finally:
             self._since = time.perf_counter()
 
-    def lap(self) -> float:
-        """Steps a second since the last call; call it when the device has finished."""
+    def lap(self) -> float | None:
+        """Steps a second since the last call, None without one; when the device has finished."""
         now = time.perf_counter()
         self._training, self._since = self._training + now - self._since, now
         seconds, steps = self._training - self._last_lap[0], self.steps - self._last_lap[1]
         self._last_lap = (self._training, self.steps)
-        return steps / max(seconds, 1e-9)
+        return steps / seconds if steps else None
 
     def mean(self) -> float:
         """Steps a second until the last lap."""
@@ -237,6 +276,12 @@ class Stopwatch:
 
 def is_time(interval: int, step: int) -> bool:
     return interval > 0 and step % interval == 0
+
+
+@jax.jit
+def total(params: Any) -> jax.Array:
+    """The sum of all parameters, which is finite only where each of them is."""
+    return sum(jnp.sum(leaf) for leaf in jax.tree.leaves(params))
 
 
 def require_finite(metrics: Mapping[str, Any], step: int) -> None:

@@ -8,10 +8,11 @@ import flax.linen as nn
 import jax
 import jax.numpy as jnp
 
+from jaxgan.choices import choose
 from jaxgan.engine.step import Batch, Outcome, TrainState
 from jaxgan.keys import fold
 from jaxgan.networks.apply import apply, init
-from jaxgan.networks.parts import PRIORS, pick
+from jaxgan.networks.parts import PRIORS
 from jaxgan.objectives.losses import Loss
 from jaxgan.objectives.penalties import Term
 
@@ -76,7 +77,7 @@ class AdversarialGame:
 
     def latents(self, key: jax.Array, count: int) -> jax.Array:
         """Draws from the generator's prior, [count, latent_dim]."""
-        prior = pick("prior", PRIORS, self.gen.prior)
+        prior = choose("prior", PRIORS, self.gen.prior)
         return prior(key, (count, self.gen.latent_dim))
 
     def generate(self, gen_params: Any, state: TrainState, batch: Batch, key: jax.Array):

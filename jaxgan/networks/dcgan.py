@@ -1,15 +1,16 @@
 """DCGAN (Radford et al. 2016) in the 4x4-kernel form, for square images of many sizes.
 
-The side is halved until it is 4 to 7 pixels, or odd: 32 = 4 * 2^3, 28 = 7 * 2^2. The generator
-starts there with the most channels and doubles the side as it halves the channels; the
+The side is halved twice, and on until it is less than 8 or odd: 32 = 4 * 2^3, 28 = 7 * 2^2. The
+generator starts there with the most channels and doubles the side as it halves the channels; the
 discriminator goes the other way. At 32x32 and width 64 this is 100-256-128-64-3 and 3-64-128-256-1.
 """
 
 import flax.linen as nn
 import jax
 
+from jaxgan.choices import choose
 from jaxgan.networks.layers import Conv, ConvTranspose
-from jaxgan.networks.parts import NORMS, LabelMap, LabelVector, pick
+from jaxgan.networks.parts import NORMS, LabelMap, LabelVector
 
 MAX_SIDE = 128
 DCGAN_INIT = nn.initializers.normal(0.02)
@@ -47,7 +48,7 @@ class Generator(nn.Module):
     def __call__(
         self, latents: jax.Array, labels: jax.Array | None = None, *, train: bool
     ) -> jax.Array:
-        norm = pick("norm", NORMS, self.norm)
+        norm = choose("norm", NORMS, self.norm)
         halvings = levels(self.image_shape)
         side = self.image_shape[0] >> halvings
         # A bias before batch norm has no gradient but noise, which Adam turns into real updates.
@@ -82,7 +83,7 @@ class Discriminator(nn.Module):
     def __call__(
         self, images: jax.Array, labels: jax.Array | None = None, *, train: bool
     ) -> jax.Array:
-        norm = pick("norm", NORMS, self.norm)
+        norm = choose("norm", NORMS, self.norm)
         x = LabelMap(self.num_classes)(images, labels)
         for level in range(levels(self.image_shape)):
             normed = (

@@ -5,7 +5,8 @@ import math
 import flax.linen as nn
 import jax
 
-from jaxgan.networks.parts import ACTIVATIONS, LabelVector, pick
+from jaxgan.choices import choose
+from jaxgan.networks.parts import ACTIVATIONS, LabelVector
 
 
 class Generator(nn.Module):
@@ -22,7 +23,7 @@ class Generator(nn.Module):
     def __call__(
         self, latents: jax.Array, labels: jax.Array | None = None, *, train: bool
     ) -> jax.Array:
-        activation = pick("activation", ACTIVATIONS, self.activation)
+        activation = choose("activation", ACTIVATIONS, self.activation)
         x = LabelVector(self.num_classes, 10 * bool(self.num_classes))(latents, labels)
         for features in self.hidden:
             x = activation(nn.Dense(features)(x))
@@ -47,7 +48,7 @@ class Discriminator(nn.Module):
     def __call__(
         self, images: jax.Array, labels: jax.Array | None = None, *, train: bool
     ) -> jax.Array:
-        activation = pick("activation", ACTIVATIONS, self.activation)
+        activation = choose("activation", ACTIVATIONS, self.activation)
         x = images.reshape(images.shape[0], -1)
         x = LabelVector(self.num_classes, 10 * bool(self.num_classes))(x, labels)
         for features in self.hidden:

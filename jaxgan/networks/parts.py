@@ -16,13 +16,6 @@ ACTIVATIONS: dict[str, Callable[[jax.Array], jax.Array]] = {
 }
 
 
-def pick(kind: str, table: dict, name: str):
-    """`table[name]`, or an error that lists what there is."""
-    if name not in table:
-        raise ValueError(f"unknown {kind} {name!r}; choose from {', '.join(sorted(table))}")
-    return table[name]
-
-
 def normal_latents(key: jax.Array, shape: tuple[int, ...]) -> jax.Array:
     return jax.random.normal(key, shape)
 

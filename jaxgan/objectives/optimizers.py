@@ -107,13 +107,20 @@ def clip_weights_to(limit: float) -> optax.GradientTransformation:
     return optax.GradientTransformation(lambda params: optax.EmptyState(), update)
 
 
+def sgd(
+    learning_rate: optax.ScalarOrSchedule, *, momentum: float = 0.0, nesterov: bool = False
+) -> optax.GradientTransformation:
+    """Stochastic gradient descent, with momentum where it is not 0."""
+    return optax.sgd(learning_rate, momentum=momentum or None, nesterov=nesterov)
+
+
 # Adam and AdamW are Optax's own, and equal torch.optim's; only AdamW's default weight_decay differs
 # (1e-4 here, 1e-2 there).
 OPTIMIZERS: dict[str, Callable[..., optax.GradientTransformation]] = {
     "adam": optax.adam,
     "adamw": optax.adamw,
     "rmsprop": rmsprop,
-    "sgd": optax.sgd,
+    "sgd": sgd,
 }
 
 
@@ -128,7 +135,7 @@ def make_optimizer(
     """A player's optimizer: gradient clipping, the named rule, weight clipping.
 
     Args:
-      name: a name in `OPTIMIZERS`.
+      name: a name in `OPTIMIZERS`, or a function like those.
       schedule: a learning rate, or a function from update count to one.
       clip_weights: c > 0 keeps every parameter in [-c, c] after the update; 0 is off.
       clip_grad_norm: c > 0 scales gradients down to a global norm of at most c; 0 is off.
@@ -137,7 +144,7 @@ def make_optimizer(
     Raises:
       ValueError: unknown name or hyper-parameter, or a negative bound.
     """
-    rule = _lookup("optimizer", OPTIMIZERS, name)
+    rule = name if callable(name) else _lookup("optimizer", OPTIMIZERS, name)
     if clip_weights < 0 or clip_grad_norm < 0:
         raise ValueError(f"bounds are at least 0; got {clip_weights=}, {clip_grad_norm=}")
     known = list(inspect.signature(rule).parameters)[1:]

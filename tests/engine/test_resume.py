@@ -5,6 +5,7 @@ import signal
 import subprocess
 import sys
 import time
+from dataclasses import replace
 
 import jax
 import pytest
@@ -14,7 +15,7 @@ from jaxgan.build import build
 from jaxgan.config import load_config
 from jaxgan.engine.checkpoint import Checkpoints
 from jaxgan.engine.report import read_metrics
-from jaxgan.engine.train import start, train
+from jaxgan.engine.train import CompiledSteps, first_batch, start, train
 
 SMOKE = f"{ROOT}/configs/dcgan_fashion.py:smoke"
 TINY = [
@@ -24,10 +25,20 @@ TINY = [
     "--config.train.ema=0.9",
     "--config.sample.every=0",
     "--config.log.every=1",
+    "--config.eval.every=0",
 ]
 PLAYED = {
     "one turn each": [],
     "five disc turns": ["--config.train.disc_turns=5"],
+    "clipped RMSProp, dropout, a falling rate, instance noise": [
+        "--config.disc.name=dcgan_keras",
+        "--config.disc.dropout=0.3",
+        "--config.optim.disc.name=rmsprop",
+        "--config.optim.disc.clip_weights=0.05",
+        "--config.optim.gen.schedule=linear",
+        "--config.optim.gen.warmup_steps=3",
+        "--config.augment.instance_noise.until=8",
+    ],
     "lazy penalty, flips and labels": [
         "--config.terms.r1.weight=0.1",
         "--config.terms.r1.interval=3",
@@ -43,12 +54,30 @@ def run_for(steps, workdir, overrides):
     train(build(config).run, workdir)
 
 
+def stop_at(step, workdir, overrides):
+    """A run of 10 steps that is interrupted after `step`, where it had saved."""
+    overrides = [*overrides, f"--config.checkpoint.every={step}"]
+    config = load_config(SMOKE, [*TINY, *overrides, "--config.train.steps=10"])
+    run = build(config).run
+
+    class Interrupting:
+        def __getattr__(self, name):
+            return getattr(run.feed, name)
+
+        def inputs(self, at):
+            if at == step:
+                raise KeyboardInterrupt
+            return run.feed.inputs(at)
+
+    with pytest.raises(KeyboardInterrupt):
+        train(replace(run, feed=Interrupting()), workdir)
+
+
 def last_state(workdir, overrides):
     run = build(load_config(SMOKE, [*TINY, *overrides])).run
-    checkpoints = Checkpoints(workdir / "checkpoints")
-    state = start(run, checkpoints, checkpoints.latest())
-    checkpoints.close()
-    return state
+    with Checkpoints(workdir / "checkpoints", read_only=True) as checkpoints:
+        real = first_batch(run)(run.feed.inputs(0), jax.random.key(run.seed))
+        return start(run, checkpoints, checkpoints.latest(), real)
 
 
 def without_times(workdir):
@@ -61,7 +90,7 @@ def without_times(workdir):
 def test_half_a_run_and_the_other_half_equal_the_whole(played, tmp_path):
     overrides = PLAYED[played]
     run_for(10, tmp_path / "whole", overrides)
-    run_for(5, tmp_path / "halves", overrides)
+    stop_at(5, tmp_path / "halves", overrides)
     run_for(10, tmp_path / "halves", overrides)
     whole, halves = (last_state(tmp_path / name, overrides) for name in ("whole", "halves"))
     assert whole.step == 10
@@ -82,7 +111,8 @@ def test_kill_in_the_middle_then_the_same_command(tmp_path):
         time.sleep(0.01)
     process.send_signal(signal.SIGKILL)
     assert process.wait() == -signal.SIGKILL
-    reached = Checkpoints(workdir / "checkpoints").latest()
+    with Checkpoints(workdir / "checkpoints", read_only=True) as checkpoints:
+        reached = checkpoints.latest()
     assert 0 < reached < 60
     subprocess.run(command, cwd=ROOT, check=True, stderr=subprocess.DEVNULL, env=os.environ)
 
@@ -98,3 +128,17 @@ def test_seed_decides_everything(tmp_path):
     assert_same_bits(a, b)
     with pytest.raises(AssertionError):
         assert_same_bits(jax.tree.leaves(a.params), jax.tree.leaves(c.params))
+
+
+def test_the_loop_compiles_a_step_once_and_another_where_lazy_terms_are_due(tmp_path):
+    overrides = ["--config.terms.r1.interval=3"]
+    run = build(load_config(SMOKE, [*TINY, *overrides])).run
+    steps = CompiledSteps(run)
+    assert len({id(steps.at(step)) for step in range(12)}) == 2
+    assert steps.at(0) is steps.at(3) is steps.at(6)
+    real = first_batch(run)(run.feed.inputs(0), jax.random.key(0))
+    with Checkpoints(tmp_path) as checkpoints:
+        state = start(run, checkpoints, 0, real)
+    for step in range(6):
+        state, _ = steps.at(step)(state, run.feed.inputs(step))
+    assert [steps.at(step)._step._cache_size() for step in (0, 1)] == [1, 1]

@@ -1,0 +1,298 @@
+"""The fields that a config has: the engine's own, and those of whatever the config names.
+
+A network, optimizer, data set, term or augmentation is chosen by name, and the parameters of the
+chosen function that have defaults are its fields. So a new one needs no second description here.
+"""
+
+import copy
+import difflib
+import inspect
+import math
+from collections.abc import Callable, Iterable
+from typing import Any
+
+import flax.linen as nn
+from ml_collections import ConfigDict
+
+from jaxgan.choices import choose, options_of
+from jaxgan.data.sources import DATASETS
+from jaxgan.errors import UsageError
+from jaxgan.networks import NETWORKS, Family
+from jaxgan.objectives.augment import AUGMENTS
+from jaxgan.objectives.optimizers import OPTIMIZERS
+from jaxgan.objectives.penalties import TERMS, Term
+
+OPTIMIZER = {
+    "name": "adam",
+    "lr": 2e-4,
+    "schedule": "constant",  # constant, linear, cosine
+    "warmup_steps": 0,
+    "final": 0.0,  # where linear and cosine end, as a fraction of lr
+    "clip_weights": 0.0,  # every parameter stays in [-c, c]; 0: off
+    "clip_grad_norm": 0.0,  # 0: off
+}
+TERM = {"weight": 1.0, "interval": 1}
+DEFAULTS: dict[str, Any] = {
+    "seed": 0,
+    "loss": "non_saturating",
+    "loss_weight": {"disc": 1.0, "gen": 1.0},  # of the loss itself, beside the terms
+    "terms": {},  # name -> {weight, interval, and what the term takes}
+    "augment": {},  # name -> {what it takes}: what happens to all that the discriminator sees
+    "gen": {},
+    "disc": {},
+    "optim": {"gen": OPTIMIZER, "disc": OPTIMIZER},
+    "data": {
+        "name": "fashion_mnist_10k",
+        "dir": "",
+        "split": "train",
+        "batch_size": 64,
+        "resolution": 0,  # 0: the set's own
+        "channels": 0,  # 0: the set's own
+        "resize": "lanczos",
+        "crop": "center",
+        "flip": False,  # mirror half of the images
+        "labels": False,  # True: both networks are given the labels
+        "on_bad_image": "raise",  # or skip
+    },
+    "train": {
+        "steps": 4000,
+        "disc_turns": 1,  # updates of the discriminator in a step
+        "gen_turns": 1,
+        "ema": 0.999,  # decay of the averaged generator in a step; 0: no averaging
+    },
+    "log": {"every": 50},
+    "sample": {"every": 500},  # 0: never
+    "eval": {"every": 0, "metrics": ("swd",), "num": 1024},  # every 0: never
+    "checkpoint": {"every": 1000, "keep": 2, "keep_every": 0},
+}
+# What a resolved config adds: facts of the data set, from which sampling builds the networks.
+RESOLVED = ("image_shape", "num_classes", "num_examples")
+POSITIVE = (
+    "data.batch_size",
+    "train.steps",
+    "train.disc_turns",
+    "train.gen_turns",
+    "log.every",
+    "checkpoint.keep",
+    "eval.num",
+    "optim.gen.lr",
+    "optim.disc.lr",
+)
+NOT_NEGATIVE = (
+    "seed",
+    "data.resolution",
+    "data.channels",
+    "sample.every",
+    "eval.every",
+    "checkpoint.every",
+    "checkpoint.keep_every",
+)
+
+
+def complete(config: ConfigDict | dict) -> ConfigDict:
+    """A locked copy of `config` with every default filled in.
+
+    Raises:
+      UsageError: a field that does not exist, or of another type than its default.
+    """
+    given = to_plain(config)
+    chosen = ("terms", "augment", "gen", "disc", "optim", "data")
+    rest = {name: value for name, value in given.items() if name not in chosen}
+    filled = fill(DEFAULTS, rest, "")
+    for name in chosen:
+        section = given.get(name, {})
+        if not isinstance(section, dict):
+            raise UsageError(f"config.{name} must be a dict; got {section!r}")
+        if name == "optim":
+            filled[name] = fill(DEFAULTS[name], {}, "") | {
+                player: section_of(f"optim.{player}", section.get(player, {}))
+                for player in DEFAULTS[name].keys() | section.keys()
+            }
+        elif name in ("terms", "augment"):
+            filled[name] = {
+                entry: section_of(f"{name}.{entry}", fields) for entry, fields in section.items()
+            }
+        else:
+            filled[name] = section_of(name, section)
+    return ConfigDict(filled).lock()
+
+
+def section_of(path: str, given: Any) -> dict[str, Any]:
+    """The section at `path` with the defaults of what it names."""
+    if not isinstance(given, dict):
+        raise UsageError(f"config.{path} must be a dict such as {{'weight': 1.0}}; got {given!r}")
+    fields = fields_of(path, given)
+    free = {name: given[name] for name in FREE[path.split(".")[0]] if name in given}
+    return fill(fields, {k: v for k, v in given.items() if k not in free}, f"{path}.") | free
+
+
+# Fields that have no default: they stand in a section only where they are given.
+FREE = {
+    "terms": ("name", "player"),
+    "augment": ("name",),
+    "gen": (),
+    "disc": (),
+    "optim": (),
+    "data": RESOLVED,
+}
+
+
+def fields_of(path: str, given: dict) -> dict[str, Any]:
+    """All fields of the section at `path`, given what it names, with their defaults."""
+    section, _, entry = path.partition(".")
+    if section in ("gen", "disc"):
+        if "name" not in given:
+            names = ", ".join(sorted(NETWORKS))
+            raise UsageError(f"config.{path}.name is missing; choose from {names}")
+        return {"name": given["name"], **network_fields(network(section, given["name"]))}
+    if section == "optim":
+        if entry not in DEFAULTS["optim"]:
+            raise unknown_field(path, [f"optim.{player}" for player in DEFAULTS["optim"]])
+        rule = choose(
+            f"optimizer (config.{path}.name)", OPTIMIZERS, given.get("name", OPTIMIZER["name"])
+        )
+        return OPTIMIZER | simple(options_of(rule))
+    if section == "data":
+        own = DEFAULTS["data"]
+        load = choose("data set", DATASETS, given.get("name", own["name"]))
+        return simple(options_of(load)) | own
+    if section == "terms":
+        return TERM | simple(options_of(term(given.get("name", entry)).fn))
+    return simple(options_of(choose("augmentation", AUGMENTS, given.get("name", entry))))
+
+
+def network(player: str, name: str) -> type[nn.Module]:
+    """The network class that `config.gen.name` or `config.disc.name` names."""
+    chosen = choose("network", NETWORKS, name)
+    if isinstance(chosen, Family):
+        return {"gen": chosen.Generator, "disc": chosen.Discriminator}[player]
+    if not (inspect.isclass(chosen) and issubclass(chosen, nn.Module)):
+        raise UsageError(f"network {name!r} is not a flax.linen.Module")
+    return chosen
+
+
+def network_fields(module: type[nn.Module]) -> dict[str, Any]:
+    options = options_of(module)
+    return {k: v for k, v in options.items() if k not in ("num_classes", "parent", "name")}
+
+
+def term(name: str) -> Term:
+    """The term of that name; a function of elsewhere is a term of the discriminator."""
+    chosen = choose("term", TERMS, name)
+    return chosen if isinstance(chosen, Term) else Term(fn=chosen)
+
+
+def simple(options: dict[str, Any]) -> dict[str, Any]:
+    """Those options that a config can hold."""
+    return {k: v for k, v in options.items() if isinstance(v, bool | int | float | str | tuple)}
+
+
+def fill(defaults: dict, given: dict, prefix: str) -> dict:
+    """`defaults` with what is given, in the types of the defaults."""
+    filled = copy.deepcopy(defaults)
+    for name, value in given.items():
+        path = prefix + name
+        if name not in defaults:
+            raise unknown_field(path, (prefix + field for field in defaults))
+        if isinstance(defaults[name], dict):
+            if not isinstance(value, dict):
+                raise UsageError(f"config.{path} must be a dict; got {value!r}")
+            filled[name] = fill(defaults[name], value, f"{path}.")
+        else:
+            filled[name] = as_type_of(defaults[name], value, path)
+    return filled
+
+
+def as_type_of(default: Any, value: Any, path: str) -> Any:
+    """`value` in the type of `default`: an int may stand for a float, a list for a tuple."""
+    kind = type(default)
+    if kind is tuple and isinstance(value, list | tuple):
+        return tuple(as_type_of(default[0], v, path) for v in value) if default else tuple(value)
+    if kind is float and type(value) is int:
+        value = float(value)
+    if type(value) is not kind:
+        raise UsageError(f"config.{path} must be {kind.__name__}; got {value!r}")
+    if kind is float and not math.isfinite(value):
+        raise UsageError(f"config.{path} must be finite; got {value}")
+    return value
+
+
+def check(config: ConfigDict) -> None:
+    """Raises UsageError where a number is out of its range."""
+    for path in POSITIVE:
+        if get(config, path) <= 0:
+            raise UsageError(f"config.{path} must be positive; got {get(config, path)}")
+    for path in NOT_NEGATIVE:
+        if get(config, path) < 0:
+            raise UsageError(f"config.{path} must not be negative; got {get(config, path)}")
+    if config.seed >= 2**32:
+        raise UsageError(f"config.seed must be less than 2**32; got {config.seed}")
+    if not 0 <= config.train.ema < 1:
+        raise UsageError(f"config.train.ema must be in [0, 1); got {config.train.ema}")
+    if config.data.on_bad_image not in ("raise", "skip"):
+        raise UsageError(
+            f"config.data.on_bad_image must be raise or skip; got {config.data.on_bad_image!r}"
+        )
+    for player in ("gen", "disc"):
+        for name, value in config[player].items():
+            sizes = value if isinstance(value, tuple | list) else (value,)
+            if any(type(size) is int and size <= 0 for size in sizes):
+                raise UsageError(f"config.{player}.{name} must be positive; got {value}")
+        if not 0 <= config[player].get("dropout", 0.0) < 1:
+            raise UsageError(f"config.{player}.dropout must be in [0, 1)")
+    for name, fields in config.terms.items():
+        if fields.interval < 1:
+            raise UsageError(f"config.terms.{name}.interval must be positive")
+
+
+def get(config: Any, path: str) -> Any:
+    """The value at a dotted path."""
+    for name in path.split("."):
+        config = config[name]
+    return config
+
+
+def paths_of(node: dict, prefix: str = "") -> set[str]:
+    """Dotted paths of all fields, inner ones too."""
+    paths = set()
+    for name, value in node.items():
+        paths.add(prefix + name)
+        if isinstance(value, dict):
+            paths |= paths_of(value, f"{prefix}{name}.")
+    return paths
+
+
+def unknown_field(path: str, paths: Iterable[str]) -> UsageError:
+    """The error for a path that is not among `paths`, with the nearest and its neighbours."""
+    paths = set(paths)
+    siblings = {p for p in paths if p.count(".") == path.count(".")}
+    near = difflib.get_close_matches(path, siblings or paths, n=1)
+    hint = f"; did you mean config.{near[0]}?" if near else ";"
+    parent = path.rpartition(".")[0]
+    there = sorted(p.rpartition(".")[2] for p in paths if p.rpartition(".")[0] == parent)
+    holder = f"config.{parent}" if parent else "config"
+    has = f"has {', '.join(there)}" if there else "has no fields"
+    return UsageError(f"unknown config field config.{path}{hint} {holder} {has}")
+
+
+def to_plain(config: Any) -> Any:
+    """ConfigDicts as dicts, all the way down."""
+    if isinstance(config, ConfigDict | dict):
+        return {name: to_plain(value) for name, value in config.items()}
+    return config
+
+
+def keywords(function: Callable, fields: dict, *, drop: Iterable[str] = ()) -> dict[str, Any]:
+    """`fields` without those in `drop`, as keyword arguments for `function`.
+
+    Raises:
+      UsageError: it does not take one of them.
+    """
+    passed = {name: value for name, value in fields.items() if name not in drop}
+    parameters = inspect.signature(function).parameters
+    if any(p.kind == inspect.Parameter.VAR_KEYWORD for p in parameters.values()):
+        return passed
+    for name, value in passed.items():
+        if name not in parameters and value != DEFAULTS["data"].get(name):
+            raise UsageError(f"{function.__name__} takes no {name}, which the config sets")
+    return {name: value for name, value in passed.items() if name in parameters}

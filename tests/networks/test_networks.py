@@ -1,0 +1,97 @@
+"""Shapes, ranges and labels of every network; no multiple of 4 is left out."""
+
+import chex
+import jax
+import jax.numpy as jnp
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from jaxgan.networks import NETWORKS
+from jaxgan.networks.dcgan import levels
+
+SMALL = {"mlp": {"hidden": (4,)}, "dcgan": {"width": 2}, "dcgan_keras": {"width": 2}}
+
+
+def networks(name, image_shape, num_classes=0):
+    family, sizes = NETWORKS[name], SMALL.get(name, {})
+    shape = {"image_shape": image_shape, "num_classes": num_classes}
+    return family.Generator(latent_dim=5, **shape, **sizes), family.Discriminator(**shape, **sizes)
+
+
+def play(gen, disc, labels, *, train, batch=3):
+    """Runs both on made-up latents; returns images and logits."""
+    key = jax.random.key(0)
+    latents = jax.random.normal(key, (batch, gen.latent_dim))
+    keys = {"params": key, "dropout": key}
+    images, _ = gen.init_with_output(keys, latents, labels, train=train)
+    logits, _ = disc.init_with_output(keys, images, labels, train=train)
+    return images, logits
+
+
+@pytest.mark.parametrize("name", NETWORKS)
+@settings(max_examples=12)
+@given(quarter=st.integers(1, 32), channels=st.integers(1, 5), classes=st.sampled_from([0, 7]))
+def test_any_multiple_of_4_and_any_channels(name, quarter, channels, classes):
+    shape = (4 * quarter, 4 * quarter, channels)
+    gen, disc = networks(name, shape, classes)
+    labels = jnp.zeros(3, jnp.int32) if classes else None
+    images, logits = jax.eval_shape(lambda: play(gen, disc, labels, train=True))
+    chex.assert_shape(images, (3, *shape))
+    chex.assert_shape(logits, (3,))
+
+
+@pytest.mark.parametrize("name", NETWORKS)
+def test_images_are_in_range_and_labels_matter(name):
+    gen, disc = networks(name, (8, 8, 2), num_classes=3)
+    images, logits = play(gen, disc, jnp.array([0, 1, 2]), train=False)
+    chex.assert_tree_all_finite((images, logits))
+    assert jnp.abs(images).max() <= 1
+    other_images, other_logits = play(gen, disc, jnp.array([1, 1, 2]), train=False)
+    assert (images[0] != other_images[0]).any() and logits[0] != other_logits[0]
+    chex.assert_trees_all_close(images[1:], other_images[1:], atol=1e-6)
+
+
+def test_dcgan_has_the_published_widths():
+    """100-256-128-64-3 and 3-64-128-256-1 at 32x32."""
+    family = NETWORKS["dcgan"]
+    gen = family.Generator(image_shape=(32, 32, 3))
+    disc = family.Discriminator(image_shape=(32, 32, 3))
+    gen_params = jax.eval_shape(
+        lambda: gen.init(jax.random.key(0), jnp.zeros((2, 100)), train=False)
+    )["params"]
+    disc_params = jax.eval_shape(
+        lambda: disc.init(jax.random.key(0), jnp.zeros((2, 32, 32, 3)), train=False)
+    )["params"]
+    assert gen_params["Dense_0"]["kernel"].shape == (100, 4 * 4 * 256)
+    kernels = [gen_params[f"ConvTranspose_{i}"]["kernel"].shape for i in range(3)]
+    assert kernels == [(4, 4, 256, 128), (4, 4, 128, 64), (4, 4, 64, 3)]
+    kernels = [disc_params[f"Conv_{i}"]["kernel"].shape for i in range(3)]
+    assert kernels == [(4, 4, 3, 64), (4, 4, 64, 128), (4, 4, 128, 256)]
+    assert disc_params["Dense_0"]["kernel"].shape == (4 * 4 * 256, 1)
+    assert "bias" not in gen_params["ConvTranspose_0"]
+
+
+@pytest.mark.parametrize("side", [30, 132, 0, 2])
+def test_dcgan_says_which_sizes_it_makes(side):
+    with pytest.raises(ValueError, match="multiple of 4, up to 128"):
+        levels((side, side, 1))
+    with pytest.raises(ValueError, match="16x20"):
+        levels((16, 20, 1))
+
+
+@pytest.mark.parametrize("norm", ["batch", "layer", "none"])
+def test_only_batch_norm_mixes_examples(norm):
+    disc = NETWORKS["dcgan"].Discriminator(image_shape=(8, 8, 1), width=2, norm=norm)
+    images = jax.random.normal(jax.random.key(0), (3, 8, 8, 1))
+    keys = {"params": jax.random.key(1), "dropout": jax.random.key(2)}
+    variables = disc.init(keys, images, train=True)
+
+    def first_logit(others):
+        batch = images.at[1:].set(others)
+        return disc.apply(variables, batch, train=True, mutable=["batch_stats", "intermediates"])[
+            0
+        ][0]
+
+    mixes = bool((jax.grad(first_logit)(images[1:]) != 0).any())
+    assert mixes == disc.mixes_examples == (norm == "batch")
