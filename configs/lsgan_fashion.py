@@ -14,11 +14,11 @@ def get_config() -> ConfigDict:
     config.gen = {"name": "dcgan", "latent_dim": 100, "width": 64}
     config.disc = {"name": "dcgan", "width": 64}
     config.optim = {
-        "gen": {"name": "adam", "lr": 2e-4, "b1": 0.5, "b2": 0.999},
-        "disc": {"name": "adam", "lr": 2e-4, "b1": 0.5, "b2": 0.999},
+        "gen": {"name": "adam", "lr": 5e-4, "b1": 0.5, "b2": 0.999},
+        "disc": {"name": "adam", "lr": 5e-4, "b1": 0.5, "b2": 0.999},
     }
     config.data = {"name": "fashion_mnist_10k", "dir": "", "batch_size": 64}
-    config.train = {"steps": 4000, "ema": 0.999}
+    config.train = {"steps": 3500, "ema": 0.999}
     config.log = {"every": 50}
     config.sample = {"every": 500}
     config.eval = {"every": 1000}

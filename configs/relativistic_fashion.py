@@ -18,7 +18,7 @@ def get_config() -> ConfigDict:
         "disc": {"name": "adam", "lr": 2e-4, "b1": 0.0, "b2": 0.99},
     }
     config.data = {"name": "fashion_mnist_10k", "dir": "", "batch_size": 64}
-    config.train = {"steps": 4000, "ema": 0.999}
+    config.train = {"steps": 3500, "ema": 0.999}
     config.log = {"every": 50}
     config.sample = {"every": 500}
     config.eval = {"every": 1000}

@@ -1,9 +1,7 @@
 """The host loop: data, step, log, sample, evaluate, save. It never learns which game it plays."""
 
 import math
-import time
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -25,6 +23,7 @@ from jaxgan.engine.step import (
     init_state,
     make_train_step,
 )
+from jaxgan.engine.stopwatch import Stopwatch
 from jaxgan.errors import UsageError
 from jaxgan.keys import fold
 
@@ -231,47 +230,11 @@ class CompiledStep:
     """A jitted step that knows whether it ran before: the first call compiles."""
 
     def __init__(self, step: Callable):
-        self._step, self.is_new = step, True
+        self.step, self.is_new = step, True
 
     def __call__(self, state: TrainState, inputs: Any) -> tuple[TrainState, Metrics]:
         self.is_new = False
-        return self._step(state, inputs)
-
-
-class Stopwatch:
-    """The time of training steps, apart from compiling, sampling, scoring and saving."""
-
-    def __init__(self):
-        self._begin = self._since = time.perf_counter()
-        self._training = 0.0
-        self._last_lap = (0.0, 0)
-        self.steps = 0
-
-    def elapsed(self) -> float:
-        """Wall seconds since the beginning, everything included."""
-        return time.perf_counter() - self._begin
-
-    @contextmanager
-    def stopped(self, state: TrainState) -> Iterator[None]:
-        """Leaves out what happens inside; what the device still has to do for `state` counts."""
-        jax.block_until_ready(state)
-        self._training += time.perf_counter() - self._since
-        try:
-            yield
-        finally:
-            self._since = time.perf_counter()
-
-    def lap(self) -> float | None:
-        """Steps a second since the last call, None without one; when the device has finished."""
-        now = time.perf_counter()
-        self._training, self._since = self._training + now - self._since, now
-        seconds, steps = self._training - self._last_lap[0], self.steps - self._last_lap[1]
-        self._last_lap = (self._training, self.steps)
-        return steps / seconds if steps else None
-
-    def mean(self) -> float:
-        """Steps a second until the last lap."""
-        return self._last_lap[1] / max(self._last_lap[0], 1e-9)
+        return self.step(state, inputs)
 
 
 def is_time(interval: int, step: int) -> bool:

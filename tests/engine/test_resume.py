@@ -8,11 +8,14 @@ import time
 from dataclasses import replace
 
 import jax
+import numpy as np
 import pytest
 from conftest import ROOT, assert_same_bits
+from PIL import Image
 
 from jaxgan.build import build
 from jaxgan.config import load_config
+from jaxgan.data.feed import StreamFeed
 from jaxgan.engine.checkpoint import Checkpoints
 from jaxgan.engine.report import read_metrics
 from jaxgan.engine.train import CompiledSteps, first_batch, start, train
@@ -121,6 +124,23 @@ def test_kill_in_the_middle_then_the_same_command(tmp_path):
     assert without_times(workdir) == without_times(tmp_path / "unbroken")
 
 
+def test_streamed_images_train_as_resident_ones_and_resume(tmp_path):
+    """A folder read from disk as it is used, stopped and resumed, against one held in memory."""
+    for index in range(20):
+        pixels = np.random.default_rng(index).integers(0, 256, (12, 12), np.uint8)
+        (tmp_path / "images").mkdir(exist_ok=True)
+        Image.fromarray(pixels).save(tmp_path / "images" / f"{index}.png")
+    folder = ["--config.data.name=folder", f"--config.data.dir={tmp_path}/images",
+              "--config.data.resolution=12", "--config.data.flip=True"]  # fmt: skip
+    streamed = [*folder, "--config.data.max_resident_mb=0"]
+    run_for(10, tmp_path / "resident", folder)
+    stop_at(5, tmp_path / "streamed", streamed)
+    run_for(10, tmp_path / "streamed", streamed)
+    assert isinstance(build(load_config(SMOKE, [*TINY, *streamed])).run.feed, StreamFeed)
+    resident = last_state(tmp_path / "resident", folder)
+    assert_same_bits(resident, last_state(tmp_path / "streamed", streamed))
+
+
 def test_seed_decides_everything(tmp_path):
     for name, seed in (("a", 1), ("b", 1), ("c", 2)):
         run_for(2, tmp_path / name, [f"--config.seed={seed}"])
@@ -141,4 +161,4 @@ def test_the_loop_compiles_a_step_once_and_another_where_lazy_terms_are_due(tmp_
         state = start(run, checkpoints, 0, real)
     for step in range(6):
         state, _ = steps.at(step)(state, run.feed.inputs(step))
-    assert [steps.at(step)._step._cache_size() for step in (0, 1)] == [1, 1]
+    assert [steps.at(step).step._cache_size() for step in (0, 1)] == [1, 1]

@@ -35,7 +35,7 @@ def test_images_a_second_are_those_of_the_bare_step(workload, tmp_path):
     run = build(config).run
     real = first_batch(run)(run.feed.inputs(0), jax.random.key(run.seed))
     state = initializer(run.game, run.optimizers, run.seed)(real)
-    step, inputs = CompiledSteps(run).at(0)._step, run.feed.inputs(0)
+    step, inputs = CompiledSteps(run).at(0).step, run.feed.inputs(0)
     bare = []
     for _ in range(ticks + 1):
         begin = time.perf_counter()
