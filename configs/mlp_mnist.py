@@ -15,8 +15,8 @@ def get_config() -> ConfigDict:
     config.gen = {"name": "mlp", "hidden": (256, 512, 1024), "activation": "leaky_relu"}
     config.disc = {"name": "mlp", "hidden": (1024, 512, 256), "dropout": 0.3}
     config.optim = {
-        "gen": {"name": "adam", "lr": 2e-4},
-        "disc": {"name": "adam", "lr": 2e-4},
+        "gen": {"name": "adam", "lr": 2e-4, "b1": 0.5, "b2": 0.999},
+        "disc": {"name": "adam", "lr": 2e-4, "b1": 0.5, "b2": 0.999},
     }
     config.data = {"name": "mnist", "dir": "", "batch_size": 64}
     config.train = {"steps": 20000, "ema": 0.999}

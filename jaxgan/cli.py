@@ -22,7 +22,9 @@ class Parser(argparse.ArgumentParser):
 def run(main: Callable[[list[str]], None]) -> None:
     """Runs a program: wrong input is one line on the error stream and exit status 2."""
     import jax
+    from absl import logging
 
+    logging.set_verbosity(logging.ERROR)  # Orbax warns of what we ask of it
     cache = os.environ.get("JAX_COMPILATION_CACHE_DIR")
     if cache is None:
         jax.config.update("jax_compilation_cache_dir", str(Path.home() / ".cache/jaxgan/xla"))
