@@ -1,5 +1,7 @@
 """GAN of fully connected networks on MNIST: ReLU in the generator.
 
+With the smaller discriminator 784-512-256-1 without dropout it collapsed at these rates (seed 0).
+
 python -m jaxgan.data.prepare --name mnist
 python -m jaxgan.main --config configs/mlp_mnist_relu.py
 """
@@ -13,7 +15,7 @@ def get_config() -> ConfigDict:
     config.loss = "non_saturating"
     config.terms = {}
     config.gen = {"name": "mlp", "hidden": (256, 512, 1024), "activation": "relu"}
-    config.disc = {"name": "mlp", "hidden": (512, 256)}
+    config.disc = {"name": "mlp", "hidden": (1024, 512, 256), "dropout": 0.3}
     config.optim = {
         "gen": {"name": "adam", "lr": 2e-4, "b1": 0.5, "b2": 0.999},
         "disc": {"name": "adam", "lr": 2e-4, "b1": 0.5, "b2": 0.999},

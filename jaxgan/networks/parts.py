@@ -53,6 +53,10 @@ class NoNorm(nn.Module):
 NORMS = {"batch": BatchNorm, "layer": LayerNorm, "none": NoNorm}
 
 
+# As strong as latents and pixels are, so that the label is not the last thing to be noticed.
+EMBEDDING = nn.initializers.normal(1.0)
+
+
 class LabelVector(nn.Module):
     """Appends a learned vector of the label to `x` [B, D]; without classes, `x` itself."""
 
@@ -63,7 +67,10 @@ class LabelVector(nn.Module):
     def __call__(self, x: jax.Array, labels: jax.Array | None) -> jax.Array:
         if not self.num_classes:
             return x
-        return jnp.concatenate([x, nn.Embed(self.num_classes, self.features)(labels)], axis=-1)
+        return jnp.concatenate(
+            [x, nn.Embed(self.num_classes, self.features, embedding_init=EMBEDDING)(labels)],
+            axis=-1,
+        )
 
 
 class LabelMap(nn.Module):
@@ -76,5 +83,5 @@ class LabelMap(nn.Module):
         if not self.num_classes:
             return x
         batch, height, width, _ = x.shape
-        picture = nn.Embed(self.num_classes, height * width)(labels)
+        picture = nn.Embed(self.num_classes, height * width, embedding_init=EMBEDDING)(labels)
         return jnp.concatenate([x, picture.reshape(batch, height, width, 1)], axis=-1)

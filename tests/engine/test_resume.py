@@ -104,22 +104,22 @@ def test_half_a_run_and_the_other_half_equal_the_whole(played, tmp_path):
 
 def test_kill_in_the_middle_then_the_same_command(tmp_path):
     """Killed outright at an instant when checkpoints exist; the same command finishes the run."""
-    overrides = ["--config.train.steps=60", "--config.checkpoint.every=5"]
+    overrides = ["--config.train.steps=400", "--config.checkpoint.every=20"]
     workdir = tmp_path / "killed"
     command = [sys.executable, "-m", "jaxgan.main", "--config", SMOKE, "--workdir", str(workdir)]
     command += [*TINY, *overrides]
     process = subprocess.Popen(command, cwd=ROOT, stderr=subprocess.DEVNULL)
     deadline = time.time() + 120
-    while len(read_metrics(workdir / "metrics.jsonl")) < 12 and time.time() < deadline:
-        time.sleep(0.01)
+    while not (workdir / "checkpoints" / "40").exists() and time.time() < deadline:
+        time.sleep(0.001)
     process.send_signal(signal.SIGKILL)
     assert process.wait() == -signal.SIGKILL
     with Checkpoints(workdir / "checkpoints", read_only=True) as checkpoints:
         reached = checkpoints.latest()
-    assert 0 < reached < 60
+    assert 40 <= reached < 400
     subprocess.run(command, cwd=ROOT, check=True, stderr=subprocess.DEVNULL, env=os.environ)
 
-    run_for(60, tmp_path / "unbroken", overrides)
+    run_for(400, tmp_path / "unbroken", overrides)
     assert_same_bits(last_state(workdir, overrides), last_state(tmp_path / "unbroken", overrides))
     assert without_times(workdir) == without_times(tmp_path / "unbroken")
 
