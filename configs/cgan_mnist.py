@@ -1,7 +1,10 @@
 """Conditional GAN (Mirza & Osindero 2014) of fully connected networks on MNIST.
 
-python -m jaxgan.data.prepare --name mnist
-python -m jaxgan.main --config configs/cgan_mnist.py
+    python -m jaxgan.data.prepare --name mnist
+    python -m jaxgan.main --config configs/cgan_mnist.py
+
+Measured 2026-11-21 on 2 CPU cores (AMD EPYC), seed 0: 5,000 of 20,000 steps, swd 0.104.
+Each row its digit, most of them legible. Table and command: experiments/recipes.
 """
 
 from ml_collections import ConfigDict

@@ -1,6 +1,9 @@
 """DCGAN (Radford et al. 2016) on the 10,000 Fashion-MNIST images that ship with the package.
 
-python -m jaxgan.main --config configs/dcgan_fashion.py
+    python -m jaxgan.main --config configs/dcgan_fashion.py
+
+Measured 2026-11-21 on 2 CPU cores (AMD EPYC), seed 0: 3,500 steps, swd 0.070.
+Shirts, trousers, shoes and bags are recognisable. Table and command: experiments/recipes.
 """
 
 from ml_collections import ConfigDict

@@ -1,6 +1,8 @@
 """DCGAN on a folder of your own images, of any sizes and formats.
 
-python -m jaxgan.main --config configs/dcgan_folder.py --config.data.dir=PATH
+    python -m jaxgan.main --config configs/dcgan_folder.py --config.data.dir=PATH
+
+Not measured: it depends on the folder.
 """
 
 from ml_collections import ConfigDict

@@ -1,6 +1,9 @@
 """Least-squares GAN (Mao et al. 2017) on Fashion-MNIST.
 
-python -m jaxgan.main --config configs/lsgan_fashion.py
+    python -m jaxgan.main --config configs/lsgan_fashion.py
+
+Measured 2026-11-21 on 2 CPU cores (AMD EPYC), seed 0: 1,000 of 3,500 steps, swd 0.118.
+Garments begin to be recognisable. Table and command: experiments/recipes.
 """
 
 from ml_collections import ConfigDict

@@ -1,9 +1,12 @@
 """GAN of fully connected networks on MNIST: ReLU in the generator.
 
-With the smaller discriminator 784-512-256-1 without dropout it collapsed at these rates (seed 0).
+A ReLU generator is the fragile form: configs/mlp_mnist.py learns better at the same rates.
 
-python -m jaxgan.data.prepare --name mnist
-python -m jaxgan.main --config configs/mlp_mnist_relu.py
+    python -m jaxgan.data.prepare --name mnist
+    python -m jaxgan.main --config configs/mlp_mnist_relu.py
+
+Measured 2026-11-21 on 2 CPU cores (AMD EPYC), seed 0: 3,000 of 20,000 steps, swd 0.340.
+Blurred digits of a few kinds only, a partial mode collapse. Table and command: experiments/recipes.
 """
 
 from ml_collections import ConfigDict
@@ -15,7 +18,7 @@ def get_config() -> ConfigDict:
     config.loss = "non_saturating"
     config.terms = {}
     config.gen = {"name": "mlp", "hidden": (256, 512, 1024), "activation": "relu"}
-    config.disc = {"name": "mlp", "hidden": (1024, 512, 256), "dropout": 0.3}
+    config.disc = {"name": "mlp", "hidden": (512, 256), "dropout": 0.3}
     config.optim = {
         "gen": {"name": "adam", "lr": 2e-4, "b1": 0.5, "b2": 0.999},
         "disc": {"name": "adam", "lr": 2e-4, "b1": 0.5, "b2": 0.999},

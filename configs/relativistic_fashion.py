@@ -1,6 +1,9 @@
 """Relativistic pairing with R1 and R2, the loss of R3GAN (Huang et al. 2024), on Fashion-MNIST.
 
-python -m jaxgan.main --config configs/relativistic_fashion.py
+    python -m jaxgan.main --config configs/relativistic_fashion.py
+
+Measured 2026-11-21 on 2 CPU cores (AMD EPYC), seed 0: 500 of 3,500 steps, swd 0.145.
+Outlines of garments, still rough. Table and command: experiments/recipes.
 """
 
 from ml_collections import ConfigDict

@@ -1,6 +1,9 @@
 """Wasserstein GAN with gradient penalty (Gulrajani et al. 2017, algorithm 1) on Fashion-MNIST.
 
-python -m jaxgan.main --config configs/wgan_gp_fashion.py
+    python -m jaxgan.main --config configs/wgan_gp_fashion.py
+
+Measured 2026-11-21 on 2 CPU cores (AMD EPYC), seed 0: 200 of 2,000 steps, swd 0.186.
+Blobs with the outlines of garments. Table and command: experiments/recipes.
 """
 
 from ml_collections import ConfigDict

@@ -92,7 +92,9 @@ def mended_by_user(what: str) -> Iterator[None]:
         raise
     except (ValueError, TypeError, AttributeError, KeyError, AssertionError) as error:
         line = next(iter(str(error).strip().splitlines()), type(error).__name__)
-        raise UsageError(line if isinstance(error, ValueError) else f"{what}: {line}") from error
+        if isinstance(error, ValueError):  # written for the user, as ours are
+            raise UsageError(line) from error
+        raise UsageError(f"{what}: {line} (JAXGAN_TRACEBACK=1 shows where)") from error
 
 
 def build_dataset(config: ConfigDict) -> Dataset:

@@ -20,7 +20,10 @@ class Parser(argparse.ArgumentParser):
 
 
 def run(main: Callable[[list[str]], None]) -> None:
-    """Runs a program: wrong input is one line on the error stream and exit status 2."""
+    """Runs a program: wrong input is one line on the error stream and exit status 2.
+
+    With JAXGAN_TRACEBACK=1 it is the whole traceback, for who writes a network or a loss.
+    """
     import jax
     from absl import logging
 
@@ -32,6 +35,8 @@ def run(main: Callable[[list[str]], None]) -> None:
     try:
         main(sys.argv[1:])
     except UsageError as error:
+        if os.environ.get("JAXGAN_TRACEBACK"):
+            raise
         print(f"error: {error}", file=sys.stderr)
         sys.exit(2)
     except KeyboardInterrupt:

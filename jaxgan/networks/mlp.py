@@ -8,7 +8,6 @@ import jax
 from jaxgan.choices import choose
 from jaxgan.networks.parts import ACTIVATIONS, LabelVector
 
-
 # U(-1 / sqrt(fan_in), 1 / sqrt(fan_in)), as in the tutorials' framework. With Flax's default, 1.7
 # times as wide, and Adam's default beta1 the discriminator of configs/mlp_mnist.py wins within a
 # few hundred steps and the generator's tanh saturates for good.

@@ -12,8 +12,8 @@ from jaxgan.engine.report import read_metrics
 from jaxgan.engine.train import CompiledSteps, first_batch, initializer, train
 
 WORKLOADS = {
-    "dcgan": (300, []),
-    "mlp": (4000, ["--config.gen={'name': 'mlp'}", "--config.disc={'name': 'mlp'}"]),
+    "dcgan": (200, []),
+    "mlp": (1000, ["--config.gen={'name': 'mlp'}", "--config.disc={'name': 'mlp'}"]),
 }
 
 
