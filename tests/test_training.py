@@ -8,7 +8,7 @@ from conftest import ROOT
 from jaxgan import main
 from jaxgan.engine.report import read_metrics
 
-# Sliced Wasserstein distance on pixels that must be reached; at the start it is above 0.4.
+# Sliced Wasserstein distance on pixels that must be reached.
 REACHED = {
     "dcgan_fashion": (1000, [], 0.15),
     "fully connected": (

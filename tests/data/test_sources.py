@@ -66,7 +66,7 @@ def test_a_data_set_that_lives_elsewhere(monkeypatch):
     module.noise = lambda *, size: Dataset(name="noise", images=IMAGES[:size])
     monkeypatch.setitem(sys.modules, "elsewhere_sets", module)
     assert load_dataset("elsewhere_sets:noise", size=3).num_examples == 3
-    with pytest.raises(UsageError, match="has no 'nosie'"):
+    with pytest.raises(UsageError, match="has no function 'nosie'"):
         load_dataset("elsewhere_sets:nosie")
     with pytest.raises(UsageError, match="cannot import 'no_such_module'"):
         load_dataset("no_such_module:noise")
