@@ -95,3 +95,13 @@ def test_only_batch_norm_mixes_examples(norm):
 
     mixes = bool((jax.grad(first_logit)(images[1:]) != 0).any())
     assert mixes == disc.mixes_examples == (norm == "batch")
+
+
+@pytest.mark.parametrize("activation", ["relu", "leaky_relu"])
+def test_a_fresh_mlp_generator_tells_latents_apart(activation):
+    """With too narrow weights ReLU layers forget the latents, and training collapses."""
+    gen = NETWORKS["mlp"].Generator(image_shape=(28, 28, 1), activation=activation)
+    latents = jax.random.normal(jax.random.key(0), (64, 100))
+    images, _ = gen.init_with_output(jax.random.key(1), latents, train=False)
+    spread = jnp.std(images, axis=0).mean()
+    assert spread > {"relu": 0.2, "leaky_relu": 0.02}[activation]
