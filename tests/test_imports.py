@@ -48,13 +48,21 @@ def test_imports_go_down(path):
         assert there == here or floor_of(there) < floor_of(here), f"{path.name} imports {module}"
 
 
-@pytest.mark.parametrize("folder", ["objectives", "metrics"])
-def test_arithmetic_imports_jax_alone(folder):
+@pytest.mark.parametrize("files", ["objectives/*.py", "metrics/*.py"])
+def test_arithmetic_imports_jax_alone(files):
+    """The feature networks, a folder further down, read files and download."""
     allowed = {"jax", "optax", "chex", "numpy", "jaxgan"}
     standard = {"inspect", "collections", "dataclasses", "typing", "functools", "math"}
-    for path in (ROOT / "jaxgan" / folder).rglob("*.py"):
+    for path in (ROOT / "jaxgan").glob(files):
         for module in imports(path):
             assert module.split(".")[0] in allowed | standard, f"{path.name} imports {module}"
+
+
+def test_nothing_unpickles():
+    """Nor imports torch: files of others are data."""
+    for path in FILES:
+        for module in imports(path):
+            assert module.split(".")[0] not in {"pickle", "cloudpickle", "dill", "joblib", "torch"}
 
 
 def test_configs_import_nothing_of_jaxgan():

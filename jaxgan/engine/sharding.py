@@ -1,6 +1,7 @@
 """Where arrays live: a mesh over the devices, the state on all of them, batches divided.
 
-Nothing else in the package knows meshes or shardings.
+Nothing else in the package knows meshes or shardings, but the features of the metrics, which know
+no training.
 """
 
 from typing import Any

@@ -12,8 +12,12 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from jaxgan.metrics.features.weights import Found, Published, check_weights, sha256_of
 from jaxgan.networks.layers import Conv
 
+SIZE = 28
+DIMENSION = 96
+NUM_LOGITS = 10
 WEIGHTS = pathlib.Path(__file__).parent / "weights"
 
 
@@ -21,25 +25,23 @@ class Classifier(nn.Module):
     """Four 3x3 convolutions with batch normalization, the mean over space, a dense layer.
 
     images: [B, 28, 28, 1] in [-1, 1]. Returns {"features": [B, 96], the layer before the last,
-    "logits": [B, num_classes]}.
+    "logits": [B, 10]}.
     """
-
-    num_classes: int = 10
 
     @nn.compact
     def __call__(self, images: jax.Array, *, train: bool = False) -> dict[str, jax.Array]:
-        chex.assert_shape(images, (None, 28, 28, 1), custom_message="images of a Classifier")
+        chex.assert_shape(images, (None, SIZE, SIZE, 1), custom_message="images of a Classifier")
         # Squares of 2x2 pixels become channels: a convolution of one channel at full size would
         # take the longest on CPU (a gradient step of 128 images, widths 24, 48, 96 and 96 from
         # 28x28 on: 147 ms for 8.3 million products an image; here 119 ms for 9.0 million).
         squares = images.reshape(-1, 14, 2, 14, 2)
         x = squares.transpose(0, 1, 3, 2, 4).reshape(-1, 14, 14, 4)
-        for features, strides in ((32, 1), (48, 1), (96, 2), (96, 1)):
+        for features, strides in ((32, 1), (48, 1), (DIMENSION, 2), (DIMENSION, 1)):
             x = Conv(features, (3, 3), strides=strides, use_bias=False)(x)
             x = nn.BatchNorm(use_running_average=not train, momentum=0.9)(x)
             x = nn.relu(x)
         features = x.mean(axis=(1, 2))
-        return {"features": features, "logits": nn.Dense(self.num_classes)(features)}
+        return {"features": features, "logits": nn.Dense(NUM_LOGITS)(features)}
 
 
 def pack(variables) -> dict[str, np.ndarray]:
@@ -53,3 +55,15 @@ def unpack(arrays: dict[str, np.ndarray]):
     return flax.traverse_util.unflatten_dict(
         {name: jnp.asarray(array) for name, array in arrays.items()}, sep="/"
     )
+
+
+def find_weights(name: str, path: str | pathlib.Path = "", *, verify: bool = True) -> Found:
+    """The weights of the classifier `name`, a data set: the package's, or those at `path`.
+
+    Raises:
+      UsageError: there is no file; `path` has other weights than the package's, and `verify`.
+    """
+    own = WEIGHTS / f"{name}.safetensors"
+    published = Published(file=own.name, url="the package's own", sha256=sha256_of(own))
+    cure = "leave weights out for those that come with the package"
+    return check_weights(published, path or own, cure, verify=verify)

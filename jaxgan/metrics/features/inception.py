@@ -274,7 +274,7 @@ def params_from_arrays(arrays: dict[str, np.ndarray]) -> dict:
 
 
 def _folded(get, name: str) -> dict[str, np.ndarray]:
-    """Kernel [h, w, I, O] and bias [O] that do what the convolution and its norm did, in float64."""
+    """Kernel [h, w, I, O] and bias [O] of a convolution and its norm as one, in float64."""
     kernel = get(f"{name}.conv.weight").transpose(2, 3, 1, 0)
     scale = get(f"{name}.bn.weight") / np.sqrt(get(f"{name}.bn.running_var") + _EPSILON)
     bias = get(f"{name}.bn.bias") - get(f"{name}.bn.running_mean") * scale

@@ -48,25 +48,60 @@ def sha256_of(path: str | pathlib.Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-def find_weights(published: Published, path: str | pathlib.Path = "") -> pathlib.Path:
-    """The verified file: `path` where given, else from the cache folder, else downloaded there.
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Found:
+    """A file of weights on this machine.
+
+    Attributes:
+      sha256: of its content; part of what a score must state.
+      verified: whether it is the published file, bit for bit.
+    """
+
+    path: pathlib.Path
+    sha256: str
+    verified: bool
+
+
+def find_weights(
+    published: Published, path: str | pathlib.Path = "", *, verify: bool = True
+) -> Found:
+    """The file at `path` where given, else from the cache folder, else downloaded there.
+
+    verify: whether a file at `path` that is not the published one is an error; without it the
+    answer says so, and no score with such weights should bear the network's name.
 
     Raises:
       UsageError: `path` is not there; a file has another SHA-256; the download fails. The message
         says what to download, from where, its SHA-256, and where to put it.
     """
-    if path:
-        path = pathlib.Path(path).expanduser()
-        if not path.is_file():
-            raise UsageError(f"no file of weights {path}; {_cure(published)}")
-        _verify(path, published)
-        return path
     kept = cache_folder() / published.file
-    if kept.is_file():
-        _verify(kept, published)
-        return kept
-    _download(published, kept)
-    return kept
+    cure = (
+        f"download {published.url} (SHA-256 {published.sha256}) and put it at {kept}, or give its"
+        " path as weights"
+    )
+    if path:
+        return check_weights(published, path, cure, verify=verify)
+    if not kept.is_file():
+        _download(published, kept, cure)
+    return check_weights(published, kept, cure)
+
+
+def check_weights(
+    published: Published, path: str | pathlib.Path, cure: str, *, verify: bool = True
+) -> Found:
+    """The file at `path`, which must be the published one if `verify`.
+
+    Raises:
+      UsageError: it is not there, or not that; `cure` ends the message.
+    """
+    path = pathlib.Path(path).expanduser()
+    if not path.is_file():
+        raise UsageError(f"no file of weights {path}; {cure}")
+    found = sha256_of(path)
+    verified = found == published.sha256
+    if verify and not verified:
+        raise UsageError(f"{path} has SHA-256 {found}: it is not {published.file}; {cure}")
+    return Found(path=path, sha256=found, verified=verified)
 
 
 def load_arrays(path: str | pathlib.Path) -> dict[str, np.ndarray]:
@@ -84,21 +119,7 @@ def load_arrays(path: str | pathlib.Path) -> dict[str, np.ndarray]:
         raise UsageError(f"{path} is no readable file of safetensors ({error})") from error
 
 
-def _cure(published: Published) -> str:
-    return (
-        f"download {published.url} (SHA-256 {published.sha256}) and put it at"
-        f" {cache_folder() / published.file}, or name it as weights"
-    )
-
-
-def _verify(path: pathlib.Path, published: Published) -> None:
-    if (found := sha256_of(path)) != published.sha256:
-        raise UsageError(
-            f"{path} has SHA-256 {found}: it is not {published.file}; {_cure(published)}"
-        )
-
-
-def _download(published: Published, target: pathlib.Path) -> None:
+def _download(published: Published, target: pathlib.Path, cure: str) -> None:
     """Streams to a file beside `target`, which takes its name only when its SHA-256 is right."""
     print(f"downloading {published.url} to {target}", flush=True)
     part = None
@@ -114,15 +135,12 @@ def _download(published: Published, target: pathlib.Path) -> None:
                     file.write(chunk)
         if (found := sha256_of(part)) != published.sha256:
             raise UsageError(
-                f"{published.url} gave a file of SHA-256 {found}: it is damaged or another one;"
-                f" {_cure(published)}"
+                f"{published.url} gave a file of SHA-256 {found}: damaged, or another one; {cure}"
             )
         part.replace(target)
     except (requests.RequestException, OSError) as error:
         reason = " ".join(str(error).split())[:200]
-        raise UsageError(
-            f"cannot download {published.file} ({reason}); {_cure(published)}"
-        ) from error
+        raise UsageError(f"cannot download {published.file} ({reason}); {cure}") from error
     finally:
         if part is not None:
             part.unlink(missing_ok=True)
