@@ -9,7 +9,8 @@ Inference only, so the same function is written as it runs fastest:
 - the 1x1 convolutions that a block applies to its input are one;
 - the average pool is applied after its 1x1 convolution, to 32 to 192 channels and not to 192 to
   2048: both are linear, and the pool's weights sum to 1, which lets the bias through;
-- pools are maxima and sums of shifted views, row by row and column by column.
+- pools are maxima and sums of shifted views, row by row and column by column;
+- convolutions take the form that is fastest on CPU (convolve.py).
 """
 
 from collections.abc import Sequence
@@ -21,8 +22,8 @@ import jax.numpy as jnp
 import numpy as np
 
 from jaxgan.errors import UsageError
+from jaxgan.metrics.features.convolve import convolve
 from jaxgan.metrics.features.weights import Published
-from jaxgan.networks.layers import Conv
 
 SIZE = 299
 DIMENSION = 2048
@@ -36,8 +37,8 @@ PUBLISHED = Published(
 _EPSILON = 1e-3
 
 
-class Unit(nn.Module):
-    """A convolution with its folded norm, and relu."""
+class _Convolution(nn.Module):
+    """A convolution and its bias, into which a norm is folded."""
 
     features: int
     kernel: tuple[int, int]
@@ -46,8 +47,18 @@ class Unit(nn.Module):
 
     @nn.compact
     def __call__(self, x: jax.Array) -> jax.Array:
-        conv = Conv(self.features, self.kernel, strides=self.strides, padding=self.padding)
-        return nn.relu(conv(x))
+        shape = (*self.kernel, x.shape[-1], self.features)
+        kernel = self.param("kernel", nn.initializers.lecun_normal(), shape)
+        bias = self.param("bias", nn.initializers.zeros_init(), (self.features,))
+        return convolve(x, kernel, strides=self.strides, padding=self.padding) + bias
+
+
+class Unit(_Convolution):
+    """The same, and relu."""
+
+    @nn.compact
+    def __call__(self, x: jax.Array) -> jax.Array:
+        return nn.relu(super().__call__(x))
 
 
 class Pointwise(nn.Module):
@@ -60,7 +71,7 @@ class Pointwise(nn.Module):
 
     @nn.compact
     def __call__(self, x: jax.Array) -> list[jax.Array]:
-        y = Conv(sum(self.features), (1, 1))(x)
+        y = _Convolution(sum(self.features), (1, 1), name="all")(x)
         return jnp.split(y, np.cumsum(self.features)[:-1], axis=-1)
 
 
@@ -155,18 +166,18 @@ class BlockD(nn.Module):
 class BlockE(nn.Module):
     """8x8: 1x1; 1x3 beside 3x1; 3x3, then 1x3 beside 3x1; pool, by average or by maximum."""
 
-    pool: str
+    pooling: str
 
     @nn.compact
     def __call__(self, x: jax.Array) -> jax.Array:
-        if self.pool == "average":
+        if self.pooling == "average":
             one, three, double, pool = Pointwise((320, 384, 448, 192), name="pointwise")(x)
             pool = average_pool(pool)
         else:
             one, three, double = Pointwise((320, 384, 448), name="pointwise")(x)
             # x comes from a relu: zeros around it decide no maximum.
             pooled = max_pool(jnp.pad(x, ((0, 0), (1, 1), (1, 1), (0, 0))), strides=1)
-            (pool,) = Pointwise((192,), name="pointwise_pool")(pooled)
+            pool = _Convolution(192, (1, 1), name="pool")(pooled)
         three, double = nn.relu(three), nn.relu(double)
         double = Unit(384, (3, 3), name="branch3x3dbl_2")(double)
         parts = [
@@ -180,6 +191,32 @@ class BlockE(nn.Module):
         return jnp.concatenate(parts, axis=-1)
 
 
+class Stem(nn.Module):
+    """Images [B, 299, 299, 3] to [B, 35, 35, 192]: what comes before the blocks."""
+
+    @nn.compact
+    def __call__(self, x: jax.Array) -> jax.Array:
+        x = Unit(32, (3, 3), 2, "VALID", name="Conv2d_1a_3x3")(x)
+        x = Unit(32, (3, 3), 1, "VALID", name="Conv2d_2a_3x3")(x)
+        x = Unit(64, (3, 3), name="Conv2d_2b_3x3")(x)
+        x = max_pool(x)
+        x = Unit(80, (1, 1), name="Conv2d_3b_1x1")(x)
+        x = Unit(192, (3, 3), 1, "VALID", name="Conv2d_4a_3x3")(x)
+        return max_pool(x)
+
+
+def _one_by_one(stem: Stem, images: jax.Array) -> jax.Array:
+    """The same, in a loop over images: 150x150 places of one image fit into a CPU's caches."""
+    step = lambda stem, _, image: (None, stem(image[None])[0])
+    loop = nn.scan(
+        step,
+        variable_broadcast="params",
+        variable_axes={"intermediates": 0},
+        split_rngs={"params": False},
+    )
+    return loop(stem, None, images)[1]
+
+
 class Inception(nn.Module):
     """Images [B, 299, 299, 3], as (pixel - 128) / 128 of 0 to 255, to features and logits.
 
@@ -190,13 +227,9 @@ class Inception(nn.Module):
     @nn.compact
     def __call__(self, images: jax.Array) -> dict[str, jax.Array]:
         chex.assert_shape(images, (None, SIZE, SIZE, 3), custom_message="images of Inception")
-        x = Unit(32, (3, 3), 2, "VALID", name="Conv2d_1a_3x3")(images)
-        x = Unit(32, (3, 3), 1, "VALID", name="Conv2d_2a_3x3")(x)
-        x = Unit(64, (3, 3), name="Conv2d_2b_3x3")(x)
-        x = max_pool(x)
-        x = Unit(80, (1, 1), name="Conv2d_3b_1x1")(x)
-        x = Unit(192, (3, 3), 1, "VALID", name="Conv2d_4a_3x3")(x)
-        x = max_pool(x)
+        stem = Stem(name="stem")
+        on_cpu = jax.default_backend() == "cpu"
+        x = _one_by_one(stem, images) if on_cpu else stem(images)
         x = BlockA(32, name="Mixed_5b")(x)
         x = BlockA(64, name="Mixed_5c")(x)
         x = BlockA(64, name="Mixed_5d")(x)
@@ -231,14 +264,16 @@ _POINTWISE = {
 }
 
 
-def _sources(path: tuple[str, ...]) -> tuple[str, ...]:
-    """The convolutions of the file that make up ours at `path`, as names with dots."""
-    *folders, last = path
-    if last == "pointwise":
-        return tuple(".".join([*folders, name]) for name in _POINTWISE[folders[0]])
-    if last == "pointwise_pool":
-        return (".".join([*folders, "branch_pool"]),)
-    return (".".join(path),)
+def _sources(layer: list[str]) -> list[str]:
+    """The convolutions of the file that make up our `layer`, as names with dots."""
+    block = layer[0]
+    if block == "stem":
+        return layer[1:]
+    if layer[1:] == ["pointwise", "all"]:
+        return [f"{block}.{name}" for name in _POINTWISE[block]]
+    if layer[1:] == ["pool"]:
+        return [f"{block}.branch_pool"]
+    return [".".join(layer)]
 
 
 def params_from_arrays(arrays: dict[str, np.ndarray]) -> dict:
@@ -261,8 +296,8 @@ def params_from_arrays(arrays: dict[str, np.ndarray]) -> dict:
         if len(names) == 1:
             value = get("fc.weight").T if names == ("kernel",) else get("fc.bias")
         else:
-            *layer, _conv, leaf = names
-            value = np.concatenate([_folded(get, n)[leaf] for n in _sources(tuple(layer))], axis=-1)
+            *layer, leaf = names
+            value = np.concatenate([_folded(get, n)[leaf] for n in _sources(layer)], axis=-1)
         if value.shape != wanted.shape:
             raise UsageError(
                 f"the weights of {'.'.join(names)} have shape {value.shape}; the FID Inception's"

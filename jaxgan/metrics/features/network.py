@@ -119,7 +119,7 @@ def prepare(images: jax.Array, description: Description) -> jax.Array:
 def extract(
     network: FeatureNetwork,
     batches: Iterable[np.ndarray],
-    batch_size: int = 32,
+    batch_size: int = 0,
     *,
     outputs: Sequence[str] = ("features", "logits"),
 ) -> dict[str, np.ndarray]:
@@ -127,8 +127,9 @@ def extract(
 
     Args:
       batches: uint8 images [n, H, W, C], n as it comes, H, W and C the same in all.
-      batch_size: how many go through the network at once; rounded up to a multiple of the number
-        of devices. The result does not depend on it, up to the rounding of float32.
+      batch_size: how many go through the network at once, rounded up to a multiple of the number
+        of devices; 0 for 8 per device on CPU, whose caches hold no more, and 64 elsewhere. The
+        result does not depend on it, up to the rounding of float32.
       outputs: which of the network's outputs are wanted; one that it has not is left out.
 
     Returns:
@@ -139,6 +140,8 @@ def extract(
     """
     # Each process has its own images, so the devices are those of this one.
     mesh = Mesh(np.array(jax.local_devices()), ("data",))
+    if not batch_size:
+        batch_size = mesh.size * (8 if jax.default_backend() == "cpu" else 64)
     batch_size = -(-batch_size // mesh.size) * mesh.size
     divided = NamedSharding(mesh, PartitionSpec("data"))
     variables = jax.device_put(network.variables, NamedSharding(mesh, PartitionSpec()))
