@@ -1,0 +1,78 @@
+"""Winograd's form equals the plain one for every geometry that it takes, odd sides too."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from jaxgan.networks import winograd
+from jaxgan.networks.conv import conv
+from jaxgan.networks.conv_forms import (
+    Geometry,
+    native_conv,
+    native_input_grad,
+    native_weight_grad,
+    prefers_winograd,
+)
+
+
+@st.composite
+def geometries(draw):
+    axes = []
+    for _ in range(2):
+        r, s = draw(st.sampled_from([2, 3])), draw(st.integers(1, 3))
+        low, high = draw(st.integers(-1, 3)), draw(st.integers(-1, 3))
+        size = draw(st.integers(max(r * s - low - high, 2), 14))
+        axes.append((s, (low, high), size, r * s))
+    strides, padding, size, kernel = zip(*axes, strict=True)
+    return Geometry(strides, padding, (1, 1), 1, size, kernel)
+
+
+def close(a, b):
+    """Within 1e-5 of the largest entry: sums of the same products in another order."""
+    np.testing.assert_allclose(a, b, rtol=0, atol=1e-5 * max(np.abs(b).max(), 1e-3))
+
+
+@settings(max_examples=25)
+@given(geometry=geometries())
+def test_all_three_operations(geometry):
+    assert winograd.applies(geometry)
+    x, w, y = (
+        np.asarray(jax.random.normal(jax.random.key(i), shape))
+        for i, shape in enumerate(
+            (
+                (2, *geometry.input_size, 3),
+                (*geometry.kernel_size, 3, 4),
+                (2, *geometry.output_size, 4),
+            )
+        )
+    )
+    close(winograd.conv(x, w, geometry), native_conv(x, w, geometry=geometry))
+    close(winograd.input_grad(y, w, geometry), native_input_grad(y, w, geometry=geometry))
+    close(winograd.weight_grad(x, y, geometry), native_weight_grad(x, y, geometry=geometry))
+
+
+@pytest.mark.parametrize("r", winograd.FILTERS)
+def test_one_dimension_by_hand(r):
+    """y = A^T [(G w) * (B^T x)] makes two outputs of a filter of length r."""
+    transform, kernel, output = map(np.array, winograd.FILTERS[r])
+    x, w = np.arange(1.0, r + 2) ** 2, np.arange(2.0, r + 2)
+    y = output @ ((kernel @ w) * (transform @ x))
+    np.testing.assert_allclose(y, [x[:r] @ w, x[1:] @ w])
+
+
+def test_convolutions_use_it_where_it_pays():
+    """The DCGAN's inner layers do, and what it computes is what `conv` returns there."""
+    inner = Geometry((2, 2), ((1, 1), (1, 1)), (1, 1), 1, (16, 16), (4, 4))
+    assert prefers_winograd(inner, 64, 128, jnp.dtype("float32"))
+    assert not prefers_winograd(inner, 3, 64, jnp.dtype("float32"))  # few features
+    assert not prefers_winograd(
+        inner, 64, 128, jnp.dtype("bfloat16")
+    )  # its differences need the digits
+    x = jax.random.normal(jax.random.key(0), (2, 16, 16, 64))
+    w = jax.random.normal(jax.random.key(1), (4, 4, 64, 128))
+    program = jax.jit(lambda x, w: conv(x, w, strides=2)).lower(x, w).as_text()
+    assert "dot_general" in program and "convolution" not in program
+    close(conv(x, w, strides=2), native_conv(x, w, geometry=inner))
