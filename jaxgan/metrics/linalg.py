@@ -31,8 +31,9 @@ def factor(a: np.ndarray) -> np.ndarray | None:
     """F [d, r] with F F^T = a [d, d], r the rank to rounding; None where `a` is not semidefinite.
 
     A positive definite matrix takes Cholesky's factorization, ten times as quick as eigenvectors,
-    which a singular one needs. An eigenvalue within rounding of 0 is taken for 0: kept as noise of
-    1e-16 of the largest, it would add 1e-8 of it to a trace of square roots.
+    which a singular one needs. An eigenvalue within rounding of 0 is then taken for 0: kept as
+    noise of 1e-16 of the largest, it would add 1e-8 of it to a trace of square roots. (Rounding may
+    let Cholesky pass over one or two such; hundreds, as n < d samples leave, never.)
     """
     with _one_thread():
         try:
@@ -42,5 +43,5 @@ def factor(a: np.ndarray) -> np.ndarray | None:
     largest = np.abs(values).max()
     if values.min() < -1e-5 * largest:  # statistics kept as float32 are off by about 1e-7
         return None
-    kept = values > len(a) * EPS * largest
+    kept = values > 4 * len(a) * EPS * largest
     return vectors[:, kept] * np.sqrt(values[kept])

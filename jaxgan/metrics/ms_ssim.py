@@ -7,7 +7,8 @@ At each scale, with local means m, variances v and covariance c under a Gaussian
 
 averaged over positions and channels; MS-SSIM is the product of cs^w over the scales, with l too at
 the coarsest, each scale the mean of 2 x 2 pixels of the one before. C1 = (0.01 L)^2,
-C2 = (0.03 L)^2, and L = 2 for images in [-1, 1].
+C2 = (0.03 L)^2, with L the width of the range of pixels, and means are counted from its lower end:
+images in [-1, 1] score as the same ones in [0, 255].
 """
 
 import functools
@@ -102,7 +103,7 @@ def _ms_ssim(x, y, weights, window, sigma, limits):
     for scale, weight in enumerate(weights):
         if scale:
             x, y = _halve(x), _halve(y)
-        luminance, structure = _ssim(x, y, window, sigma, high - low, (low + high) / 2)
+        luminance, structure = _ssim(x, y, window, sigma, high - low)
         mean = structure if scale < len(weights) - 1 else luminance * structure
         total *= jnp.maximum(0.0, mean.mean(axis=(1, 2, 3))) ** weight
     return total
@@ -115,8 +116,8 @@ def _halve(x):
     return x.reshape(b, h // 2, 2, w // 2, 2, c).mean(axis=(2, 4))
 
 
-def _ssim(x, y, window, sigma, span, middle):
-    """Eq. 1 and 2 at every position, of images less `middle`."""
+def _ssim(x, y, window, sigma, span):
+    """Eq. 1 and 2 at every position, of images in [-span / 2, span / 2]."""
     rows, columns = (_blur(side, window, sigma) for side in x.shape[1:3])
 
     def local(image):
@@ -126,7 +127,7 @@ def _ssim(x, y, window, sigma, span, middle):
     variances = local(x**2 + y**2) - mean_x**2 - mean_y**2
     covariance = local(x * y) - mean_x * mean_y
     c1, c2 = (0.01 * span) ** 2, (0.03 * span) ** 2
-    mean_x, mean_y = mean_x + middle, mean_y + middle
+    mean_x, mean_y = mean_x + span / 2, mean_y + span / 2
     luminance = (2.0 * mean_x * mean_y + c1) / (mean_x**2 + mean_y**2 + c1)
     return luminance, (2.0 * covariance + c2) / (variances + c2)
 
