@@ -15,7 +15,7 @@ from jaxgan.metrics.inception_score import inception_score
 from jaxgan.metrics.kernel import kernel_distance, kernel_distance_full
 from jaxgan.metrics.memorization import authenticity, ct_score, distance_ratio, nearest
 from jaxgan.metrics.ms_ssim import ms_ssim, ms_ssim_diversity
-from jaxgan.metrics.neighbours import density_coverage, precision_recall
+from jaxgan.metrics.neighbours import density_coverage, prdc, precision_recall
 from jaxgan.metrics.per_class import intra_class_frechet_distance
 from jaxgan.metrics.sliced_wasserstein import sliced_wasserstein
 from jaxgan.metrics.vendi import vendi_score
@@ -37,6 +37,7 @@ __all__ = [
     "ms_ssim",
     "ms_ssim_diversity",
     "nearest",
+    "prdc",
     "precision_recall",
     "sliced_wasserstein",
     "statistics",

@@ -21,7 +21,7 @@ import numpy as np
 from jaxgan.errors import UsageError
 from jaxgan.metrics.inputs import Rng, at_least, generator, matrices, row_blocks
 
-BLOCK = 2048  # rows and columns of the kernels that are held at a time
+BLOCK = 512  # rows and columns of the kernels that are held at a time
 
 
 class KernelDistance(NamedTuple):
@@ -105,9 +105,8 @@ def _row_sums(x: jax.Array, y: jax.Array, kernel: tuple) -> tuple[np.ndarray, ..
 
     float64, of shapes [N], [M], [N], [M]; c is some typical kernel.
     """
-    degree, gamma, coef = kernel
-    size = min(BLOCK, len(x), len(y))
-    constant = jnp.mean(_values(x[:size], y[:size], gamma, coef, 0.0, degree))
+    few = slice(min(64, len(x), len(y)))
+    constant = jnp.mean(_values(x[few], y[few], *kernel))
 
     def sums(a, b, within=False):
         rows, columns = np.zeros(len(a)), np.zeros(len(b))
@@ -115,12 +114,11 @@ def _row_sums(x: jax.Array, y: jax.Array, kernel: tuple) -> tuple[np.ndarray, ..
             for j in row_blocks(len(b), BLOCK):
                 if within and j.start < i.start:
                     continue  # symmetric: its mirror has counted it
-                values = _values(a[i], b[j], gamma, coef, constant, degree)
-                if within and i == j:
-                    rows[i] += _off_diagonal_sums(values)
-                    continue
-                rows[i] += np.asarray(values.sum(axis=1), np.float64)
-                columns[j] += np.asarray(values.sum(axis=0), np.float64)
+                own = within and i == j
+                of_rows, of_columns = _block_sums(a[i], b[j], constant, *kernel, own)
+                rows[i] += np.asarray(of_rows, np.float64)
+                if not own:
+                    columns[j] += np.asarray(of_columns, np.float64)
         return rows, columns
 
     xx, yy = (sum(sums(rows, rows, within=True)) for rows in (x, y))
@@ -130,20 +128,18 @@ def _row_sums(x: jax.Array, y: jax.Array, kernel: tuple) -> tuple[np.ndarray, ..
     return xx, yy, xy, yx
 
 
-@functools.partial(jax.jit, static_argnames="degree")
-def _values(x, y, gamma, coef, constant, degree):
-    """Eq. 1 less a constant, [N, M]."""
-    products = jnp.matmul(x, y.T, precision="highest")
-    return (gamma * products + coef) ** degree - constant
+def _values(x, y, degree, gamma, coef):
+    """Eq. 1, [N, M]."""
+    return (gamma * jnp.matmul(x, y.T, precision="highest") + coef) ** degree
 
 
-@jax.jit
-def _off_diagonal(values):
-    return jnp.where(jnp.eye(len(values), dtype=bool), 0.0, values).sum(axis=1)
-
-
-def _off_diagonal_sums(values) -> np.ndarray:
-    return np.asarray(_off_diagonal(values), np.float64)
+@functools.partial(jax.jit, static_argnames=("degree", "own"))
+def _block_sums(x, y, constant, degree, gamma, coef, own):
+    """Sums by row and by column of k - constant; without the diagonal where y is x's own rows."""
+    values = _values(x, y, degree, gamma, coef) - constant
+    if own:
+        values = jnp.where(jnp.eye(len(x), dtype=bool), 0.0, values)
+    return values.sum(axis=1), values.sum(axis=0)
 
 
 def _discrepancy(xx, yy, xy, yx) -> float:

@@ -17,7 +17,7 @@ from typing import NamedTuple
 import numpy as np
 
 from jaxgan.errors import unknown
-from jaxgan.metrics.distances import balls, nearest_others
+from jaxgan.metrics.distances import Balls, balls, nearest_others
 from jaxgan.metrics.inputs import at_least, matrices
 
 
@@ -42,6 +42,13 @@ class DensityCoverage(NamedTuple):
     coverage: float
 
 
+class PRDC(NamedTuple):
+    precision: float
+    recall: float
+    density: float
+    coverage: float
+
+
 def precision_recall(
     real, fake, *, k: int | None = None, convention: str = "stylegan"
 ) -> PrecisionRecall:
@@ -59,7 +66,7 @@ def precision_recall(
     k = default if k is None else k
     real, fake = _samples(real, fake, k, least_fake=k + 1)
     of_real, of_fake = balls(real, fake, _radii(real, k), _radii(fake, k), closed=closed)
-    return PrecisionRecall(float(np.mean(of_real.around > 0)), float(np.mean(of_fake.around > 0)))
+    return _precision_recall(of_real, of_fake)
 
 
 def density_coverage(real, fake, *, k: int = 5) -> DensityCoverage:
@@ -69,6 +76,25 @@ def density_coverage(real, fake, *, k: int = 5) -> DensityCoverage:
     """
     real, fake = _samples(real, fake, k, least_fake=1)
     of_real, _ = balls(real, fake, _radii(real, k), closed=False)
+    return _density_coverage(of_real, k)
+
+
+def prdc(real, fake, *, k: int = 5) -> PRDC:
+    """All four of `fake` [M, d] against `real` [N, d] at once, as the package prdc has them.
+
+    The values of `precision_recall(..., convention="prdc")` and `density_coverage`, from one search
+    of neighbours: for the time of the former.
+    """
+    real, fake = _samples(real, fake, k, least_fake=k + 1)
+    of_real, of_fake = balls(real, fake, _radii(real, k), _radii(fake, k), closed=False)
+    return PRDC(*_precision_recall(of_real, of_fake), *_density_coverage(of_real, k))
+
+
+def _precision_recall(of_real: Balls, of_fake: Balls) -> PrecisionRecall:
+    return PrecisionRecall(float(np.mean(of_real.around > 0)), float(np.mean(of_fake.around > 0)))
+
+
+def _density_coverage(of_real: Balls, k: int) -> DensityCoverage:
     return DensityCoverage(float(np.mean(of_real.around) / k), float(np.mean(of_real.within > 0)))
 
 

@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from references import correlated, squared_distances
 
 from jaxgan.errors import UsageError
-from jaxgan.metrics import density_coverage, distances, precision_recall
+from jaxgan.metrics import density_coverage, distances, prdc, precision_recall
 from jaxgan.metrics.neighbours import CONVENTIONS
 
 
@@ -46,6 +46,7 @@ def test_are_the_shares_by_definition(blocks, convention, k):
     assert precision_recall(real, fake, k=k, convention=convention) == pytest.approx(expected[:2])
     if not closed:
         assert density_coverage(real, fake, k=k or 5) == pytest.approx(expected[2:])
+        assert prdc(real, fake, k=k or 5) == pytest.approx(expected)
 
 
 @settings(max_examples=30)
@@ -142,13 +143,14 @@ def test_takes_arrays_of_the_device():
 
 
 def test_equals_prdc():
-    prdc = pytest.importorskip("prdc", reason="prdc is its authors' implementation")
+    package = pytest.importorskip("prdc", reason="prdc is its authors' implementation")
     real, fake = correlated(0, 300, 40), correlated(1, 280, 40, shift=0.4)
-    theirs = prdc.compute_prdc(real.astype(np.float64), fake.astype(np.float64), 5)
+    theirs = package.compute_prdc(real.astype(np.float64), fake.astype(np.float64), 5)
     ours = precision_recall(real, fake, convention="prdc")
     assert ours == pytest.approx((theirs["precision"], theirs["recall"]), abs=1e-12)
     ours = density_coverage(real, fake)
     assert ours == pytest.approx((theirs["density"], theirs["coverage"]), abs=1e-12)
+    assert prdc(real, fake)._asdict() == pytest.approx(theirs, abs=1e-12)
 
 
 def test_equals_torch_fidelity():
