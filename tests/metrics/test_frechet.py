@@ -134,8 +134,7 @@ def test_moments_leave_out_padding():
     np.testing.assert_array_equal(moments.scatter, Moments.empty(4).add(x).scatter)
 
 
-def test_infinity_is_the_intercept_of_a_line_in_one_over_n():
-    """Where the distance is (n - 1)-th of something linear in 1/n, nothing is left to chance."""
+def test_infinity_takes_away_the_bias_of_few_fakes():
     rng = np.random.default_rng(0)
     population = rng.standard_normal((6000, 16))
     real, fake = population[:3000], population[3000:]
