@@ -94,6 +94,8 @@ def contenders(workload: Workload, data: str, flags) -> dict[str, Worker]:
             fastest = seconds, mode, worker
         else:
             worker.close()
+    if flags.modes and not fastest:
+        raise SystemExit(f"PyTorch did not run: {tried}")
     if fastest:
         workers["torch"] = fastest[2]
         fastest[2].hello |= {"mode": fastest[1], "images_per_sec_by_mode": tried}

@@ -83,6 +83,8 @@ def overrides(workload: Workload, data: str, dtype: str, steps_per_call: int) ->
         "--config.data.name=npz",
         f"--config.data.dir={data}",
         f"--config.data.batch_size={workload.batch}",
+        f"--config.data.resolution={workload.resolution}",
+        f"--config.data.channels={workload.channels}",
         f"--config.loss={workload.loss}",
         f"--config.terms={PENALTIES[workload.penalty]}",
         f"--config.train.disc_turns={workload.disc_turns}",

@@ -151,12 +151,11 @@ def prefers_winograd(geometry, inputs, outputs, dtype) -> bool:
     82, and 8x8: 6.0, 3.3; 5.9, 3.4; 6.5, 5.0. With few features nothing is won: 32x32x3 -> 64: 2.2,
     2.6; 2.6, 2.6; 4.1, 3.6. An odd side is computed as the next even one.
     """
-    even = math.prod(n + n % 2 for n in geometry.output_size)
     return (
         dtype == jnp.float32
         and min(inputs, outputs) >= 32
         and winograd.applies(geometry)
-        and even <= 1.4 * math.prod(geometry.output_size)
+        and winograd.products(geometry) <= 0.85
     )
 
 

@@ -1,14 +1,15 @@
 """Winograd's minimal filtering for the three operations of conv.py (Lavin and Gray 2016).
 
-A convolution whose kernel is r blocks of `stride` pixels long makes two neighbouring outputs from
-r + 1 blocks. In one dimension that takes r + 1 products, where the definition takes 2 r:
+A convolution whose kernel is r blocks of `stride` pixels long, zeros at its end included, makes two
+neighbouring outputs from r + 1 blocks. In one dimension that takes r + 1 products of blocks, where
+the definition takes 2 r:
 
     y = A^T [(G w) * (B^T x)]            B^T: [r + 1, r + 1], G: [r + 1, r], A^T: [2, r + 1]
 
 and in two dimensions (r + 1)^2 in place of 4 r^2, 9 of 16 for r = 2 (a 4x4 kernel of stride 2) and
-16 of 36 for r = 3 (3x3, stride 1). Each product is a matrix product over features, and the
-matrices A, B and G hold 0, 1, -1 and 1/2, so that little is lost to rounding. The two adjoints are
-the same products with the transposed matrices.
+16 of 36 for r = 3 (3x3 of stride 1; 5x5 of stride 2). Each product is a matrix product over
+features, and the matrices A, B and G hold 0, 1, -1 and 1/2, so that little is lost to rounding. The
+two adjoints are the same products with the transposed matrices.
 """
 
 from functools import reduce
@@ -38,11 +39,23 @@ def applies(geometry) -> bool:
         len(geometry.kernel_size) == 2
         and geometry.groups == 1
         and set(geometry.dilation) == {1}
-        and all(
-            k % s == 0 and k // s in FILTERS
-            for k, s in zip(geometry.kernel_size, geometry.strides, strict=True)
-        )
+        and all(r in FILTERS for r in _lengths(geometry))
     )
+
+
+def products(geometry) -> float:
+    """The products of this form over those of the definition."""
+    share = 1.0
+    for r, s, k, tiles, n in zip(
+        _lengths(geometry),
+        geometry.strides,
+        geometry.kernel_size,
+        _tiles(geometry),
+        geometry.output_size,
+        strict=True,
+    ):
+        share *= (r + 1) * s * tiles / (k * n)
+    return share
 
 
 def conv(x, w, geometry):
@@ -72,7 +85,8 @@ def weight_grad(x, y, geometry):
     w = jnp.stack(_combine(_transposed(_kernel(geometry, 0)), rows))
     (rh, rw), (sh, sw) = w.shape[:2], geometry.strides
     w = w.reshape(rh, rw, sh, sw, -1, w.shape[-1]).transpose(0, 2, 1, 3, 4, 5)
-    return w.reshape(*geometry.kernel_size, *w.shape[-2:])
+    kh, kw = geometry.kernel_size
+    return w.reshape(rh * sh, rw * sw, *w.shape[-2:])[:kh, :kw]
 
 
 def _tall_product(u, v):
@@ -87,16 +101,21 @@ def _tall_product(u, v):
     return lax.optimization_barrier(v.T @ u).T
 
 
+def _lengths(geometry):
+    """r of both axes: the kernel in blocks of `stride` pixels."""
+    return tuple(-(-k // s) for k, s in zip(geometry.kernel_size, geometry.strides, strict=True))
+
+
 def _input(geometry, axis):
-    return FILTERS[geometry.kernel_size[axis] // geometry.strides[axis]][0]
+    return FILTERS[_lengths(geometry)[axis]][0]
 
 
 def _kernel(geometry, axis):
-    return FILTERS[geometry.kernel_size[axis] // geometry.strides[axis]][1]
+    return FILTERS[_lengths(geometry)[axis]][1]
 
 
 def _output(geometry, axis):
-    return FILTERS[geometry.kernel_size[axis] // geometry.strides[axis]][2]
+    return FILTERS[_lengths(geometry)[axis]][2]
 
 
 def _transposed(matrix):
@@ -154,22 +173,23 @@ def _output_tiles(y, geometry):
 
 def _filters(w, geometry):
     """G w G^T: [rows][columns] of [block, O]."""
-    (kh, kw), (sh, sw) = geometry.kernel_size, geometry.strides
-    inputs, outputs = w.shape[-2:]
-    w = w.reshape(kh // sh, sh, kw // sw, sw, inputs, outputs).transpose(0, 2, 1, 3, 4, 5)
-    w = w.reshape(kh // sh, kw // sw, sh * sw * inputs, outputs)
+    (rh, rw), (sh, sw) = _lengths(geometry), geometry.strides
+    (kh, kw), (inputs, outputs) = geometry.kernel_size, w.shape[-2:]
+    w = jnp.pad(w, ((0, rh * sh - kh), (0, rw * sw - kw), (0, 0), (0, 0)))
+    w = w.reshape(rh, sh, rw, sw, inputs, outputs).transpose(0, 2, 1, 3, 4, 5)
+    w = w.reshape(rh, rw, sh * sw * inputs, outputs)
     return [_combine(_kernel(geometry, 1), list(row)) for row in _combine(_kernel(geometry, 0), w)]
 
 
 def _borders(geometry):
     """Zeros before and after, negative: cropped, that make the input whole blocks for the tiles."""
     return [
-        (lo, (2 * n - 1) * s + k - size - lo)
-        for (lo, _), n, s, k, size in zip(
+        (lo, (2 * n - 1 + r) * s - size - lo)
+        for (lo, _), n, s, r, size in zip(
             geometry.padding,
             _tiles(geometry),
             geometry.strides,
-            geometry.kernel_size,
+            _lengths(geometry),
             geometry.input_size,
             strict=True,
         )

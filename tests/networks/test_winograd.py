@@ -24,8 +24,9 @@ def geometries(draw):
     for _ in range(2):
         r, s = draw(st.sampled_from([2, 3])), draw(st.integers(1, 3))
         low, high = draw(st.integers(-1, 3)), draw(st.integers(-1, 3))
-        size = draw(st.integers(max(r * s - low - high, 2), 14))
-        axes.append((s, (low, high), size, r * s))
+        kernel = draw(st.integers((r - 1) * s + 1, r * s))
+        size = draw(st.integers(max(kernel - low - high, 2), 14))
+        axes.append((s, (low, high), size, kernel))
     strides, padding, size, kernel = zip(*axes, strict=True)
     return Geometry(strides, padding, (1, 1), 1, size, kernel)
 
@@ -52,6 +53,17 @@ def test_all_three_operations(geometry):
     close(winograd.conv(x, w, geometry), native_conv(x, w, geometry=geometry))
     close(winograd.input_grad(y, w, geometry), native_input_grad(y, w, geometry=geometry))
     close(winograd.weight_grad(x, y, geometry), native_weight_grad(x, y, geometry=geometry))
+
+
+@pytest.mark.parametrize(
+    ("strides", "size", "kernel", "share"),
+    [(2, 16, 4, 9 / 16), (1, 32, 3, 16 / 36), (2, 28, 5, 0.64), (2, 14, 4, (8 / 7) ** 2 * 9 / 16)],
+)
+def test_products_that_are_saved(strides, size, kernel, share):
+    low = (kernel - strides) // 2
+    padding = ((low, kernel - strides - low),) * 2
+    geometry = Geometry((strides,) * 2, padding, (1, 1), 1, (size,) * 2, (kernel,) * 2)
+    np.testing.assert_allclose(winograd.products(geometry), share)
 
 
 @pytest.mark.parametrize("r", winograd.FILTERS)
