@@ -48,7 +48,7 @@ def train(run: Run, workdir: Path) -> dict[str, Any]:
         ) as report:
             if first == run.steps:
                 report.say(f"{workdir} is trained to step {first}; raise train.steps to go on")
-                return report.summary()
+                return report.summary() or summarize(run, state, report.last_line(), report)
             report.say(f"{describe_devices()}; training from step {first} to {run.steps}")
             return play_on(run, state, first, real, checkpoints, report)
 
@@ -100,11 +100,15 @@ def play_on(
             with watch.stopped(state):
                 require_finite({"the parameters": total(state.params)}, done)
                 checkpoints.save(done, state)
+    line["images_per_sec"] = round(watch.mean() * line["images"] / run.steps, 2)
+    return summarize(run, state, line, report)
+
+
+def summarize(run: Run, state: TrainState, line: dict[str, Any], report: Report) -> dict[str, Any]:
+    """Writes the summary of a finished run and returns it. line: its last metrics."""
     summary = {
         "steps": run.steps,
-        "images": line["images"],
-        "seconds": line["seconds"],
-        "images_per_sec": round(watch.mean() * line["images"] / run.steps, 2),
+        **{name: line[name] for name in ("images", "seconds", "images_per_sec")},
         "parameters": {player: count_parameters(params) for player, params in state.params.items()},
         "device": describe_devices(),
         "jax": jax.__version__,

@@ -1,5 +1,6 @@
 """A run that stops and goes on is the run that never stopped, to the last bit."""
 
+import json
 import os
 import signal
 import subprocess
@@ -168,3 +169,12 @@ def test_the_loop_compiles_a_step_once_and_another_where_lazy_terms_are_due(tmp_
     for step in range(6):
         state, _ = calls.of(step, step + 1)(state, run.feed.inputs(step))
     assert [calls.of(step, step + 1).call._cache_size() for step in (0, 1)] == [1, 1]
+
+
+def test_a_run_killed_after_its_last_checkpoint_still_gets_its_summary(tmp_path):
+    run_for(4, tmp_path, [])
+    written = json.loads((tmp_path / "summary.json").read_text())
+    (tmp_path / "summary.json").unlink()
+    run_for(4, tmp_path, [])
+    again = json.loads((tmp_path / "summary.json").read_text())
+    assert again | {"images_per_sec": 0} == written | {"images_per_sec": 0}
