@@ -150,8 +150,8 @@ def prefers_winograd(geometry, inputs, outputs, dtype, *, share=0.6) -> bool:
     7.9; 13.0, 6.7; 14.9, 10.5. 3x3 stride 1, 128 -> 128, batch 64, 32x32: 101, 69; 101, 70; 278,
     82, and 8x8: 6.0, 3.3; 5.9, 3.4; 6.5, 5.0. With few features nothing is won: 32x32x3 -> 64: 2.2,
     2.6; 2.6, 2.6; 4.1, 3.6. Where an odd side or a 5x5 kernel costs products in vain, the input
-    gradient alone wins: 4x4, 14x14x64 -> 7x7x128, batch 64: 4.8, 4.8; 5.6, 3.6; 6.2, 6.5; 5x5 stride 2,
-    16x16x64 -> 8x8x128: 8.2, 9.1; 16.2, 7.0; 11.1, 11.4. share: of the products, at most.
+    gradient alone wins: 4x4, 14x14x64 -> 7x7x128, batch 64: 4.8, 4.8; 5.6, 3.6; 6.2, 6.5, and 5x5
+    stride 2, 16x16x64 -> 8x8x128: 8.2, 9.1; 16.2, 7.0; 11.1, 11.4. share: of the products, at most.
     """
     return (
         dtype == jnp.float32
