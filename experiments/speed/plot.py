@@ -11,6 +11,7 @@ import matplotlib
 
 matplotlib.use("Agg")
 import matplotlib.pyplot as plt  # noqa: E402
+from matplotlib.ticker import LogLocator, ScalarFormatter  # noqa: E402
 
 HERE = Path(__file__).parent
 AXES = {
@@ -37,6 +38,8 @@ def main() -> None:
         axes.set(xscale="log", yscale="log", xlabel=AXES[sweep], ylabel="images/s")
         axes.set_title(f"{workload}, {points[0][1]['device']}, {points[0][1]['dtype']}")
         axes.set_xticks([x for x, _ in points], [str(x) for x, _ in points])
+        axes.yaxis.set_major_locator(LogLocator(subs=(1, 2, 3, 5)))
+        axes.yaxis.set_major_formatter(ScalarFormatter())
         axes.minorticks_off()
         axes.grid(alpha=0.3)
         axes.legend()
