@@ -2,8 +2,8 @@
 
     python -m jaxgan.main --config configs/relativistic_fashion.py
 
-Measured 2026-11-21 on 2 CPU cores (AMD EPYC), seed 0: 500 of 3,500 steps, swd 0.145.
-Outlines of garments, still rough. Table and command: experiments/recipes.
+Measured 2026-11-21 on 2 CPU cores (AMD EPYC), seed 0: 3,500 steps, swd 0.063.
+Garments are recognisable, with folds and patterns. Table and command: experiments/recipes.
 """
 
 from ml_collections import ConfigDict

@@ -16,8 +16,9 @@ from jaxgan.data.dataset import Dataset
 from jaxgan.data.feed import make_feed, to_float
 from jaxgan.data.order import shuffled_index
 from jaxgan.data.sources import DATASETS
+from jaxgan.engine.calls import data_key, trace_step
+from jaxgan.engine.run import Cadence, Evaluator, Run
 from jaxgan.engine.step import Batch, Optimizer, draws_per_step
-from jaxgan.engine.train import Cadence, Evaluator, Run, data_key, trace_step
 from jaxgan.errors import UsageError, unknown
 from jaxgan.games.adversarial import AdversarialGame, Augment, WeightedTerm
 from jaxgan.keys import fold
@@ -66,6 +67,7 @@ def build(config: ConfigDict) -> Experiment:
         seed=config.seed,
         steps=config.train.steps,
         ema=config.train.ema,
+        steps_per_call=config.train.steps_per_call,
         batch_size=config.data.batch_size,
         cadence=Cadence(
             log=config.log.every,
@@ -143,6 +145,7 @@ def build_game(config: ConfigDict) -> AdversarialGame:
                 build_augment(name, config.augment[name]) for name in sorted(config.augment)
             ),
             schedule=("disc",) * config.train.disc_turns + ("gen",) * config.train.gen_turns,
+            dtype=config.train.dtype,
             disc_weight=config.loss_weight.disc,
             gen_weight=config.loss_weight.gen,
         )

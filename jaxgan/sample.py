@@ -15,9 +15,9 @@ import numpy as np
 
 from jaxgan.build import build_game, build_optimizers, example_batch
 from jaxgan.cli import Parser, run
+from jaxgan.engine.calls import initializer
 from jaxgan.engine.checkpoint import Checkpoints
 from jaxgan.engine.report import save_grid, to_uint8
-from jaxgan.engine.train import initializer
 from jaxgan.errors import UsageError
 from jaxgan.games.adversarial import AdversarialGame
 from jaxgan.keys import fold

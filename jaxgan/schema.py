@@ -16,8 +16,9 @@ from ml_collections import ConfigDict
 
 from jaxgan.choices import choose, options_of
 from jaxgan.data.sources import DATASETS
-from jaxgan.errors import UsageError
+from jaxgan.errors import UsageError, unknown
 from jaxgan.networks import NETWORKS, Family
+from jaxgan.networks.apply import DTYPES
 from jaxgan.objectives.augment import AUGMENTS
 from jaxgan.objectives.optimizers import OPTIMIZERS
 from jaxgan.objectives.penalties import TERMS, Term
@@ -59,6 +60,8 @@ DEFAULTS: dict[str, Any] = {
         "disc_turns": 1,  # updates of the discriminator in a step
         "gen_turns": 1,
         "ema": 0.999,  # decay of the averaged generator in a step; 0: no averaging
+        "dtype": "float32",  # or bfloat16: what the networks compute in
+        "steps_per_call": 1,  # on the device between two looks of the host; more helps small nets
     },
     "log": {"every": 50},
     "sample": {"every": 500},  # 0: never
@@ -72,6 +75,7 @@ POSITIVE = (
     "train.steps",
     "train.disc_turns",
     "train.gen_turns",
+    "train.steps_per_call",
     "log.every",
     "checkpoint.keep",
     "eval.num",
@@ -229,6 +233,8 @@ def check(config: ConfigDict) -> None:
         raise UsageError(f"config.seed must be less than 2**32; got {config.seed}")
     if not 0 <= config.train.ema < 1:
         raise UsageError(f"config.train.ema must be in [0, 1); got {config.train.ema}")
+    if config.train.dtype not in DTYPES:
+        raise unknown("dtype (config.train.dtype)", config.train.dtype, DTYPES)
     if config.data.on_bad_image not in ("raise", "skip"):
         raise UsageError(
             f"config.data.on_bad_image must be raise or skip; got {config.data.on_bad_image!r}"

@@ -20,6 +20,13 @@ os.environ["JAX_COMPILATION_CACHE_DIR"] = str(CACHE)  # for the programs that te
 settings.register_profile("jaxgan", deadline=None, derandomize=True)
 settings.load_profile("jaxgan")
 
+# The fields that make each network as small as it gets.
+SMALL = {
+    "mlp": {"hidden": (4,)},
+    "dcgan": {"width": 2},
+    "dcgan_keras": {"width": 2},
+    "resnet": {"width": 2},
+}
 ROOT = Path(__file__).parent.parent
 CONFIGS = sorted((ROOT / "configs").glob("*.py"))
 

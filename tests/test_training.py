@@ -12,11 +12,11 @@ from jaxgan.engine.report import read_metrics
 REACHED = {
     "dcgan_fashion": (1000, [], 0.15),
     "fully connected": (
-        1500,
+        4000,
         ["--config.gen={'name': 'mlp', 'activation': 'leaky_relu'}",
          "--config.disc={'name': 'mlp', 'hidden': (1024, 512, 256), 'dropout': 0.3}",
          "--config.optim.gen.lr=2e-4", "--config.optim.disc.lr=2e-4"],
-        0.2,
+        0.15,
     ),
 }  # fmt: skip
 

@@ -1,9 +1,9 @@
 """The way of the images to the device: (seed, step) -> the batch of that step.
 
-Both feeds have the same two parts. `inputs(step)` runs on the host and returns arrays on the
-device; `batch(inputs, key, step)` is a pure function for the inside of a compiled step. For the
-same key and step both give the same batch, bit for bit, so which one a data set gets is a
-question of memory alone.
+Both feeds have the same two parts. `inputs(step, count)` runs on the host and returns arrays on the
+device, all that `count` steps need; `batch(inputs, key, step, index)` is a pure function for the
+inside of a compiled step. For the same key and step both give the same batch, bit for bit, so which
+one a data set gets is a question of memory alone.
 """
 
 import zlib
@@ -57,17 +57,18 @@ class ResidentFeed:
             arrays["labels"] = dataset.labels
         self._inputs = place(arrays)
 
-    def inputs(self, step: int):
+    def inputs(self, step: int, count: int = 1):
         """{"images": uint8 [N, H, W, C], "labels": int32 [N] if any}, the same at every step."""
         return self._inputs
 
-    def batch(self, inputs, key: jax.Array, step) -> dict[str, jax.Array]:
+    def batch(self, inputs, key: jax.Array, step, index=0) -> dict[str, jax.Array]:
         """The batch of one step.
 
         Args:
           inputs: of `inputs`.
           key: a typed PRNG key, the seed of the data; the same at every step.
           step: int32, may be traced.
+          index: of the step among those that `inputs` was asked for; may be traced.
 
         Returns:
           {"image": float32 [draws, B, H, W, C] in [-1, 1], "label": int32 [draws, B] if any}.
@@ -111,9 +112,19 @@ class StreamFeed:
         self._last_step: int | None = None
         self._last_inputs = None
 
-    def inputs(self, step: int):
-        """{"images": uint8 [draws, B, H, W, C], "labels": int32 [draws, B] if any} of the step."""
-        step = int(step)
+    def inputs(self, step: int, count: int = 1):
+        """{"images": uint8 [count, draws, B, H, W, C], "labels": int32 [count, draws, B]}."""
+        steps = [self._read_ahead(int(step) + i) for i in range(count)]
+        return jax.tree.map(lambda *arrays: jnp.stack(arrays), *steps)
+
+    def batch(self, inputs, key: jax.Array, step, index=0) -> dict[str, jax.Array]:
+        """As `ResidentFeed.batch`; key must be the constructor's seed_key."""
+        return _finish(
+            {name: array[index] for name, array in inputs.items()}, key, step, self._flip
+        )
+
+    def _read_ahead(self, step: int):
+        """The images of one step, from the queue where it stands there."""
         if step == self._last_step:
             return self._last_inputs
         if self._last_step is None or step != self._last_step + 1:
@@ -122,10 +133,6 @@ class StreamFeed:
         self._last_inputs = next(self._queue)
         self._last_step = step
         return self._last_inputs
-
-    def batch(self, inputs, key: jax.Array, step) -> dict[str, jax.Array]:
-        """As `ResidentFeed.batch`; key must be the constructor's seed_key."""
-        return _finish(inputs, key, step, self._flip)
 
     def _open(self, step: int):
         options = grain.ReadOptions(num_threads=_THREADS, prefetch_buffer_size=_THREADS)

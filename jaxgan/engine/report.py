@@ -138,6 +138,11 @@ class Report:
         """Writes `summary.json`."""
         replace_text(self._workdir / "summary.json", json.dumps(summary, indent=2) + "\n")
 
-    def summary(self) -> dict[str, Any]:
-        """The summary of a run that is finished."""
-        return json.loads((self._workdir / "summary.json").read_text())
+    def summary(self) -> dict[str, Any] | None:
+        """The summary of a run that is finished; None where it was killed before writing it."""
+        path = self._workdir / "summary.json"
+        return json.loads(path.read_text()) if path.exists() else None
+
+    def last_line(self) -> dict[str, Any]:
+        """The last line of metrics."""
+        return read_metrics(self._path)[-1]

@@ -44,6 +44,7 @@ class AdversarialGame:
     augments: what happens to every image, real or fake, before the discriminator sees it.
     disc_weight, gen_weight: of `loss` in each player's total; 0 leaves the terms alone, as when
       a generator does nothing but match features.
+    dtype: what the networks compute in, "float32" or "bfloat16"; losses and terms are float32.
     """
 
     gen: nn.Module
@@ -54,6 +55,7 @@ class AdversarialGame:
     schedule: tuple[str, ...] = ("disc", "gen")
     disc_weight: float = 1.0
     gen_weight: float = 1.0
+    dtype: str = "float32"
 
     def __post_init__(self):
         for term in self.terms:
@@ -91,6 +93,7 @@ class AdversarialGame:
             batch.get("label"),
             train=True,
             key=fold(key, "dropout"),
+            dtype=self.dtype,
         )
         return fakes, variables
 
@@ -118,7 +121,7 @@ class AdversarialGame:
 
     def sample(self, params: Any, variables: Any, latents: jax.Array, labels: jax.Array | None):
         """Images [B, H, W, C] in [-1, 1] of a trained generator; batch norm by its averages."""
-        return apply(self.gen, params, variables, latents, labels, train=False)[0]
+        return apply(self.gen, params, variables, latents, labels, train=False, dtype=self.dtype)[0]
 
     def _look(self, disc_params, fakes, state: TrainState, batch: Batch, key: jax.Array):
         """All that a term may ask for (`penalties.OFFERED`), and the discriminator's variables.
@@ -137,6 +140,7 @@ class AdversarialGame:
                 batch.get("label"),
                 train=True,
                 key=fold(key, "dropout"),
+                dtype=self.dtype,
             )
             return logits, variables, sown["features"][0] if "features" in sown else None
 

@@ -10,7 +10,7 @@ others of its batch.
 
 from typing import NamedTuple
 
-from jaxgan.networks import dcgan, dcgan_keras, mlp
+from jaxgan.networks import dcgan, dcgan_keras, mlp, resnet
 
 
 class Family(NamedTuple):
@@ -22,4 +22,5 @@ NETWORKS: dict[str, Family] = {
     "mlp": Family(mlp.Generator, mlp.Discriminator),
     "dcgan": Family(dcgan.Generator, dcgan.Discriminator),
     "dcgan_keras": Family(dcgan_keras.Generator, dcgan_keras.Discriminator),
+    "resnet": Family(resnet.Generator, resnet.Discriminator),
 }

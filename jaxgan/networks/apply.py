@@ -4,6 +4,16 @@ from typing import Any
 
 import flax.linen as nn
 import jax
+import jax.numpy as jnp
+
+# What a network computes in. Parameters, variables and all that leaves it are float32 throughout.
+DTYPES = {"float32": jnp.float32, "bfloat16": jnp.bfloat16}
+
+
+def _cast(tree: Any, dtype: Any) -> Any:
+    """The floating-point arrays of `tree` in `dtype`, the others as they are."""
+    is_float = lambda x: jnp.issubdtype(jnp.result_type(x), jnp.floating)
+    return jax.tree.map(lambda x: x.astype(dtype) if is_float(x) else x, tree)
 
 
 def init(module: nn.Module, key: jax.Array, *args) -> tuple[Any, Any]:
@@ -15,12 +25,22 @@ def init(module: nn.Module, key: jax.Array, *args) -> tuple[Any, Any]:
 
 
 def apply(
-    module: nn.Module, params: Any, variables: Any, *args, train: bool, key: jax.Array | None = None
+    module: nn.Module,
+    params: Any,
+    variables: Any,
+    *args,
+    train: bool,
+    key: jax.Array | None = None,
+    dtype: str = "float32",
 ) -> tuple[Any, Any, Any]:
     """Output, variables after the pass (changed only when `train`), and what the module sowed.
 
     key: randomness of the pass (dropout); needed when `train`.
+    dtype: of the computation, a name in DTYPES. With bfloat16 the parameters and inputs are rounded
+      on their way in; batch statistics, output and what was sown are float32 all the same.
     """
+    if dtype != "float32":
+        params, args = _cast((params, args), DTYPES[dtype])
     output, changed = module.apply(
         {"params": params, **variables},
         *args,
@@ -30,4 +50,6 @@ def apply(
     )
     changed = dict(changed)
     sown = changed.pop("intermediates", {})
+    if dtype != "float32":
+        output, changed, sown = _cast((output, changed, sown), jnp.float32)
     return output, {**variables, **changed}, sown

@@ -1,4 +1,7 @@
-"""Flax's convolution layers on the operations of `conv`: the same parameters, fast gradients."""
+"""Flax's layers on the operations of `conv`: the same parameters, fast gradients, and more.
+
+`spectral_norm=True` divides a layer's kernel by its largest singular value (spectral.py).
+"""
 
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -9,13 +12,19 @@ import jax.numpy as jnp
 from flax.linen.dtypes import promote_dtype
 
 from jaxgan.networks import conv
+from jaxgan.networks.spectral import spectrally_normalized
 
 Ints = int | Sequence[int]
 
 
+def _kernel(layer: nn.Module, shape: tuple[int, ...]) -> jax.Array:
+    kernel = layer.param("kernel", layer.kernel_init, shape, jnp.float32)
+    return spectrally_normalized(layer, kernel) if layer.spectral_norm else kernel
+
+
 def _convolve(layer: nn.Module, x: jax.Array, kernel_shape: tuple[int, ...], convolve: Callable):
-    """What the two layers share: parameters, dtypes, and any number of leading batch axes."""
-    kernel = layer.param("kernel", layer.kernel_init, kernel_shape, jnp.float32)
+    """What convolutions share: parameters, dtypes, and any number of leading batch axes."""
+    kernel = _kernel(layer, kernel_shape)
     bias = None
     if layer.use_bias:
         bias = layer.param("bias", layer.bias_init, (layer.features,), jnp.float32)
@@ -28,6 +37,24 @@ def _convolve(layer: nn.Module, x: jax.Array, kernel_shape: tuple[int, ...], con
 
 def _size(kernel_size: Ints) -> tuple[int, ...]:
     return (kernel_size,) if isinstance(kernel_size, int) else tuple(kernel_size)
+
+
+class Dense(nn.Module):
+    """`flax.linen.Dense`: x: [..., I] -> [..., features]; kernel: [I, features]."""
+
+    features: int
+    use_bias: bool = True
+    spectral_norm: bool = False
+    kernel_init: nn.initializers.Initializer = nn.initializers.lecun_normal()
+    bias_init: nn.initializers.Initializer = nn.initializers.zeros_init()
+
+    @nn.compact
+    def __call__(self, x: jax.Array) -> jax.Array:
+        kernel = _kernel(self, (x.shape[-1], self.features))
+        y = jnp.dot(*promote_dtype(x, kernel))
+        if self.use_bias:
+            y += self.param("bias", self.bias_init, (self.features,), jnp.float32).astype(y.dtype)
+        return y
 
 
 class Conv(nn.Module):
@@ -43,6 +70,7 @@ class Conv(nn.Module):
     kernel_dilation: Ints | None = 1
     feature_group_count: int = 1
     use_bias: bool = True
+    spectral_norm: bool = False
     dtype: Any = None  # of the computation; None: that of x and the parameters, promoted
     kernel_init: nn.initializers.Initializer = nn.initializers.lecun_normal()
     bias_init: nn.initializers.Initializer = nn.initializers.zeros_init()
@@ -82,6 +110,7 @@ class ConvTranspose(nn.Module):
     padding: conv.Padding = "SAME"
     kernel_dilation: Ints | None = None
     use_bias: bool = True
+    spectral_norm: bool = False
     dtype: Any = None
     kernel_init: nn.initializers.Initializer = nn.initializers.lecun_normal()
     bias_init: nn.initializers.Initializer = nn.initializers.zeros_init()
@@ -99,3 +128,80 @@ class ConvTranspose(nn.Module):
 
         shape = (*_size(self.kernel_size), x.shape[-1], self.features)
         return _convolve(self, x, shape, convolve)
+
+
+class UpsampleConv(nn.Module):
+    """Nearest-neighbour upsampling by 2, then a convolution with an odd square kernel (SAME).
+
+    x: [B, H, W, I] -> [B, 2 H, 2 W, features]; kernel: [k, k, I, features].
+    """
+
+    features: int
+    kernel_size: tuple[int, int] = (3, 3)
+    use_bias: bool = True
+    spectral_norm: bool = False
+    dtype: Any = None
+    kernel_init: nn.initializers.Initializer = nn.initializers.lecun_normal()
+    bias_init: nn.initializers.Initializer = nn.initializers.zeros_init()
+
+    @nn.compact
+    def __call__(self, x: jax.Array) -> jax.Array:
+        shape = (*self.kernel_size, x.shape[-1], self.features)
+        return _convolve(self, x, shape, upsample_conv)
+
+
+class ConvDownsample(nn.Module):
+    """A convolution with an odd square kernel (SAME), then the mean of every 2x2 pixels.
+
+    x: [B, H, W, I] -> [B, H / 2, W / 2, features]; kernel: [k, k, I, features].
+    """
+
+    features: int
+    kernel_size: tuple[int, int] = (3, 3)
+    use_bias: bool = True
+    spectral_norm: bool = False
+    dtype: Any = None
+    kernel_init: nn.initializers.Initializer = nn.initializers.lecun_normal()
+    bias_init: nn.initializers.Initializer = nn.initializers.zeros_init()
+
+    @nn.compact
+    def __call__(self, x: jax.Array) -> jax.Array:
+        shape = (*self.kernel_size, x.shape[-1], self.features)
+        return _convolve(self, x, shape, conv_downsample)
+
+
+def upsample_conv(x: jax.Array, w: jax.Array) -> jax.Array:
+    """Nearest upsampling by 2 and `conv` with w: [k, k, I, O], k odd, as one operation.
+
+    Both are linear: together they are a transposed convolution of stride 2 with a kernel of size
+    k + 1, the sum of w and its neighbours. For k = 3 that is 4 products a pixel in place of 9.
+    """
+    grow = w.shape[0] // 2 + 1  # zeros around the dilated input
+    return conv.conv_transpose(x, _with_neighbours(w), strides=2, padding=grow)
+
+
+def conv_downsample(x: jax.Array, w: jax.Array) -> jax.Array:
+    """`conv` with w: [k, k, I, O], k odd, and the mean of every 2x2 pixels, as one operation.
+
+    Together they are a convolution of stride 2 with a kernel of size k + 1: for k = 3 16 products
+    a pixel of the result in place of 36.
+    """
+    return conv.conv(x, _with_neighbours(w) / 4, strides=2, padding=w.shape[0] // 2)
+
+
+def _with_neighbours(w: jax.Array) -> jax.Array:
+    """w: [k, k, I, O] convolved with a 2x2 box: [k + 1, k + 1, I, O]."""
+    w = jnp.pad(w, ((1, 1), (1, 1), (0, 0), (0, 0)))
+    w = w[1:] + w[:-1]
+    return w[:, 1:] + w[:, :-1]
+
+
+def upsample(x: jax.Array) -> jax.Array:
+    """Nearest-neighbour upsampling by 2: [B, H, W, C] -> [B, 2 H, 2 W, C]."""
+    return jnp.repeat(jnp.repeat(x, 2, axis=1), 2, axis=2)
+
+
+def downsample(x: jax.Array) -> jax.Array:
+    """The mean of every 2x2 pixels: [B, H, W, C] -> [B, H / 2, W / 2, C]."""
+    batch, height, width, channels = x.shape
+    return x.reshape(batch, height // 2, 2, width // 2, 2, channels).mean((2, 4))

@@ -1,5 +1,6 @@
 """A run that stops and goes on is the run that never stopped, to the last bit."""
 
+import json
 import os
 import signal
 import subprocess
@@ -16,9 +17,10 @@ from PIL import Image
 from jaxgan.build import build
 from jaxgan.config import load_config
 from jaxgan.data.feed import StreamFeed
+from jaxgan.engine.calls import Calls, first_batch
 from jaxgan.engine.checkpoint import Checkpoints
 from jaxgan.engine.report import read_metrics
-from jaxgan.engine.train import CompiledSteps, first_batch, start, train
+from jaxgan.engine.train import start, train
 
 SMOKE = f"{ROOT}/configs/dcgan_fashion.py:smoke"
 TINY = [
@@ -41,6 +43,11 @@ PLAYED = {
         "--config.optim.gen.schedule=linear",
         "--config.optim.gen.warmup_steps=3",
         "--config.augment.instance_noise.until=8",
+    ],
+    "three steps a call, a lazy penalty within": [
+        "--config.train.steps_per_call=3",
+        "--config.terms.r1.interval=2",
+        "--config.log.every=5",
     ],
     "lazy penalty, flips and labels": [
         "--config.terms.r1.weight=0.1",
@@ -67,10 +74,10 @@ def stop_at(step, workdir, overrides):
         def __getattr__(self, name):
             return getattr(run.feed, name)
 
-        def inputs(self, at):
+        def inputs(self, at, count=1):
             if at == step:
                 raise KeyboardInterrupt
-            return run.feed.inputs(at)
+            return run.feed.inputs(at, count)
 
     with pytest.raises(KeyboardInterrupt):
         train(replace(run, feed=Interrupting()), workdir)
@@ -153,12 +160,21 @@ def test_seed_decides_everything(tmp_path):
 def test_the_loop_compiles_a_step_once_and_another_where_lazy_terms_are_due(tmp_path):
     overrides = ["--config.terms.r1.interval=3"]
     run = build(load_config(SMOKE, [*TINY, *overrides])).run
-    steps = CompiledSteps(run)
-    assert len({id(steps.at(step)) for step in range(12)}) == 2
-    assert steps.at(0) is steps.at(3) is steps.at(6)
+    calls = Calls(run)
+    assert len({id(calls.of(step, step + 1)) for step in range(12)}) == 2
+    assert calls.of(0, 1) is calls.of(3, 4) is calls.of(6, 7)
     real = first_batch(run)(run.feed.inputs(0), jax.random.key(0))
     with Checkpoints(tmp_path) as checkpoints:
         state = start(run, checkpoints, 0, real)
     for step in range(6):
-        state, _ = steps.at(step)(state, run.feed.inputs(step))
-    assert [steps.at(step).step._cache_size() for step in (0, 1)] == [1, 1]
+        state, _ = calls.of(step, step + 1)(state, run.feed.inputs(step))
+    assert [calls.of(step, step + 1).call._cache_size() for step in (0, 1)] == [1, 1]
+
+
+def test_a_run_killed_after_its_last_checkpoint_still_gets_its_summary(tmp_path):
+    run_for(4, tmp_path, [])
+    written = json.loads((tmp_path / "summary.json").read_text())
+    (tmp_path / "summary.json").unlink()
+    run_for(4, tmp_path, [])
+    again = json.loads((tmp_path / "summary.json").read_text())
+    assert again | {"images_per_sec": 0} == written | {"images_per_sec": 0}

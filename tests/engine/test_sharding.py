@@ -15,7 +15,8 @@ from pathlib import Path
 from jaxgan.build import build
 from jaxgan.config import load_config
 from jaxgan.engine.checkpoint import Checkpoints
-from jaxgan.engine.train import first_batch, start, train
+from jaxgan.engine.calls import first_batch
+from jaxgan.engine.train import start, train
 config = load_config("configs/dcgan_fashion.py:smoke", [
     "--config.train.steps=3", "--config.log.every=1", "--config.sample.every=0",
     "--config.gen.width=4", "--config.disc.width=4", "--config.eval.every=0",

@@ -8,8 +8,9 @@ from conftest import ROOT
 
 from jaxgan.build import build
 from jaxgan.config import load_config
+from jaxgan.engine.calls import Calls, first_batch, initializer
 from jaxgan.engine.report import read_metrics
-from jaxgan.engine.train import CompiledSteps, first_batch, initializer, train
+from jaxgan.engine.train import train
 
 WORKLOADS = {
     "dcgan": (200, []),
@@ -35,7 +36,7 @@ def test_images_a_second_are_those_of_the_bare_step(workload, tmp_path):
     run = build(config).run
     real = first_batch(run)(run.feed.inputs(0), jax.random.key(run.seed))
     state = initializer(run.game, run.optimizers, run.seed)(real)
-    step, inputs = CompiledSteps(run).at(0).step, run.feed.inputs(0)
+    step, inputs = Calls(run).of(0, 1).call, run.feed.inputs(0)
     bare = []
     for _ in range(ticks + 1):
         begin = time.perf_counter()

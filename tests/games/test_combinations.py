@@ -7,6 +7,7 @@ import jax
 import jax.numpy as jnp
 import optax
 import pytest
+from conftest import SMALL
 
 from jaxgan.engine.step import Optimizer, init_state, make_train_step
 from jaxgan.games.adversarial import AdversarialGame, WeightedTerm
@@ -14,11 +15,6 @@ from jaxgan.networks import NETWORKS
 from jaxgan.objectives.losses import LOSSES
 from jaxgan.objectives.penalties import TERMS
 
-SMALL = {
-    "mlp": {"hidden": (4,)},
-    "dcgan": {"width": 2},
-    "dcgan_keras": {"width": 2},
-}
 SGD = Optimizer(optax.sgd(1e-2), lambda count: 1e-2)
 
 
@@ -123,3 +119,40 @@ def test_logits_do_not_depend_on_the_order_of_the_batch(images):
         chex.assert_trees_all_close(
             disc.apply(variables, images[order], train=False), logits[order], atol=1e-6
         )
+
+
+@pytest.mark.parametrize("network", NETWORKS)
+def test_bfloat16_is_for_the_networks_alone(network, toy_batches, quick_compilation):
+    """They compute in it, all else is float32, and the gradients point the same way."""
+    optimizers, first = {"gen": SGD, "disc": SGD}, jax.tree.map(lambda x: x[0], toy_batches)
+
+    def play(dtype):
+        game = small_game(network, "lsgan", ("r1",), dtype=dtype)
+        state = init_state(game, optimizers, jax.random.key(0), first)
+
+        def loss(params):
+            fakes = 0.5 * first["image"][::-1]
+            return game.disc_loss(params, fakes, state, first, jax.random.key(1))
+
+        layers = [
+            eqn.invars[0].aval.dtype.name
+            for eqn in jax.make_jaxpr(loss)(state.params["disc"]).eqns
+            if eqn.primitive.name in ("jaxgan_conv", "dot_general")
+        ]
+        after, _ = jax.eval_shape(make_train_step(game, optimizers), state, toy_batches)
+        chex.assert_trees_all_equal_dtypes(after, state)
+        return layers, *jax.jit(jax.value_and_grad(loss, has_aux=True))(state.params["disc"])
+
+    layers, (exact, _), grads = play("float32")
+    rounded_layers, (rounded, outcome), rounded_grads = play("bfloat16")
+    assert set(layers) == {"float32"}
+    # Spectral normalisation multiplies matrices in float32.
+    assert rounded_layers.count("bfloat16") >= 4
+    assert network == "resnet" or set(rounded_layers) == {"bfloat16"}
+    for leaf in jax.tree.leaves((rounded, outcome, rounded_grads)):
+        assert leaf.dtype == jnp.float32
+    chex.assert_trees_all_close(rounded, exact, rtol=0.03)
+    a, b = (
+        jnp.concatenate([g.ravel() for g in jax.tree.leaves(t)]) for t in (grads, rounded_grads)
+    )
+    assert a @ b / (jnp.linalg.norm(a) * jnp.linalg.norm(b)) > 0.98

@@ -4,13 +4,12 @@ import chex
 import jax
 import jax.numpy as jnp
 import pytest
+from conftest import SMALL
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from jaxgan.networks import NETWORKS
 from jaxgan.networks.dcgan import levels
-
-SMALL = {"mlp": {"hidden": (4,)}, "dcgan": {"width": 2}, "dcgan_keras": {"width": 2}}
 
 
 def networks(name, image_shape, num_classes=0):

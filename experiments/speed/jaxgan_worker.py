@@ -1,0 +1,70 @@
+"""Plays a workload in jaxgan, through its own config, feed, optimizers, averages and compiled call.
+
+python experiments/speed/jaxgan_worker.py WORKLOAD_JSON DATA.npz DTYPE STEPS_PER_CALL
+"""
+
+import json
+import sys
+import time
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).parents[2]))
+
+import jax
+import jax.numpy as jnp
+from flops import count_flops
+from protocol import serve
+from workloads import Workload, overrides
+
+from jaxgan.build import build
+from jaxgan.config import load_config
+from jaxgan.engine.calls import Calls, data_key, first_batch, initializer
+from jaxgan.engine.step import make_train_step
+
+
+def main() -> None:
+    fields, data, dtype, steps_per_call = sys.argv[1:]
+    workload, count = Workload(**json.loads(fields)), int(steps_per_call)
+    run = build(load_config(workload.config, overrides(workload, data, dtype, count))).run
+    inputs = run.feed.inputs(0)
+    real = first_batch(run)(inputs, jax.random.key(run.seed))
+    state = initializer(run.game, run.optimizers, run.seed)(real)
+    step = make_train_step(run.game, run.optimizers, ema=run.ema)
+    batches = run.feed.batch(inputs, data_key(state.key), jnp.int32(0), 0)
+    flops = count_flops(jax.make_jaxpr(step)(state, batches))
+
+    call = Calls(run).of(0, count).call
+    begin = time.perf_counter()
+    compiled = call.lower(state, inputs).compile()
+    seconds = time.perf_counter() - begin
+    memory = compiled.memory_analysis()
+    state = {"now": state}
+
+    def play(steps: int) -> None:
+        for _ in range(steps // count):
+            state["now"], _ = compiled(state["now"], inputs)
+        jax.block_until_ready(state["now"])
+
+    product = jax.jit(lambda a: a @ a)
+
+    def matmul(size: int) -> None:
+        matrix = matrices.setdefault(size, jnp.ones((size, size), dtype))
+        product(matrix).block_until_ready()
+
+    matrices = {}
+    hello = {
+        "compile_seconds": round(seconds, 2),
+        "flops": flops,
+        "temporary_mb": round(memory.temp_size_in_bytes / 2**20) if memory else None,
+        "device": jax.devices()[0].device_kind,
+        "version": f"jax {jax.__version__}",
+        "parameters": {
+            player: sum(leaf.size for leaf in jax.tree.leaves(params))
+            for player, params in state["now"].params.items()
+        },
+    }
+    serve(hello, play, matmul)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,73 @@
+"""What the loop is given: the game, the data, and how often what is done."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import jax
+
+from jaxgan.engine.step import Batch, Game, Optimizer
+
+
+class Feed(Protocol):
+    """The data as a function of the seed and the step."""
+
+    def inputs(self, step: int, count: int = 1) -> Any:
+        """What a call of `count` steps is handed: the whole set on the device, or their images."""
+
+    def batch(self, inputs: Any, key: jax.Array, step: jax.Array, index: jax.Array) -> Batch:
+        """The batches of a step, the index-th of the call, with a leading axis of draws; traced."""
+
+
+class Evaluator(Protocol):
+    def __call__(self, ema: Any, key: jax.Array) -> dict[str, float]:
+        """Scores of the averaged generator, by name."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Cadence:
+    """Every how many steps something happens; 0 is never."""
+
+    log: int
+    sample: int
+    evaluate: int
+    checkpoint: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class Run:
+    """All that training needs.
+
+    ema: decay of the averaged generator, a step.
+    steps_per_call: so many steps at most run on the device before the host looks again.
+    """
+
+    game: Game
+    optimizers: Mapping[str, Optimizer]
+    feed: Feed
+    seed: int
+    steps: int
+    ema: float
+    batch_size: int
+    cadence: Cadence
+    keep: int
+    keep_every: int
+    steps_per_call: int = 1
+    evaluate: Evaluator | None = None
+    config: str = ""  # what `config.json` of the workdir is to say
+
+
+def is_time(interval: int, step: int) -> bool:
+    return interval > 0 and step % interval == 0
+
+
+def call_end(run: Run, step: int) -> int:
+    """The step before which the host looks again, when a call begins at `step`.
+
+    Calls end at multiples of `steps_per_call`, and wherever something is due, so that a run that
+    was resumed from a checkpoint makes the same calls as one that never stopped.
+    """
+    intervals = [run.steps_per_call, *vars(run.cadence).values()]
+    if run.evaluate is None:
+        intervals[1:] = [i for name, i in vars(run.cadence).items() if name != "evaluate"]
+    return min(run.steps, *(step - step % i + i for i in intervals if i))

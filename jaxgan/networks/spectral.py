@@ -1,0 +1,32 @@
+"""Spectral normalisation (Miyato et al. 2018): a kernel over its largest singular value."""
+
+import flax.linen as nn
+import jax
+import jax.numpy as jnp
+from jax import lax
+
+COLLECTION = "spectral"
+
+
+def spectrally_normalized(layer: nn.Module, kernel: jax.Array) -> jax.Array:
+    """`kernel` [..., O] over the estimate of its largest singular value as a matrix W [-1, O].
+
+    The estimate is that of power iteration (algorithm 1), from a vector that `layer` keeps in the
+    collection "spectral" and moves on by a round in each pass in which that is mutable. The vectors
+    are constants to the gradient, which sees sigma = u^T W v as a function of W.
+    """
+    matrix = kernel.reshape(-1, kernel.shape[-1]).astype(jnp.float32)
+    fixed = lax.stop_gradient(matrix)
+    random = lambda: _unit(jax.random.normal(layer.make_rng("params"), (matrix.shape[1],)))
+    kept = layer.variable(COLLECTION, "right", random)
+    u = _unit(fixed @ kept.value)
+    v = kept.value
+    if layer.is_mutable_collection(COLLECTION):
+        v = _unit(u @ fixed)
+        if not layer.is_initializing():
+            kept.value = v
+    return kernel / (u @ matrix @ v).astype(kernel.dtype)
+
+
+def _unit(vector: jax.Array) -> jax.Array:
+    return vector / (jnp.linalg.norm(vector) + 1e-12)
