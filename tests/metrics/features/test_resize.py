@@ -36,13 +36,14 @@ def test_equals_pillow(filter, size, out):
 
 @pytest.mark.parametrize("size, out", SIZES)
 def test_half_pixel_equals_torch(size, out):
+    """Builds of PyTorch differ among themselves by 5e-4: with fused multiply-add, or without."""
     torch = pytest.importorskip("torch", reason="parity needs PyTorch")
     images = pixels(size)
     theirs = torch.nn.functional.interpolate(
         torch.tensor(images.transpose(0, 3, 1, 2)), (out, out), mode="bilinear"
     )
     ours = resize(images, out, "half_pixel")
-    np.testing.assert_allclose(ours, theirs.numpy().transpose(0, 2, 3, 1), atol=1e-4)
+    np.testing.assert_allclose(ours, theirs.numpy().transpose(0, 2, 3, 1), atol=1e-3)
 
 
 @pytest.mark.parametrize("size, out", SIZES)
