@@ -25,6 +25,12 @@ def get_config() -> ConfigDict:
     config.train = {"steps": 20000, "ema": 0.999}
     config.log = {"every": 200}
     config.sample = {"every": 2000}
-    config.eval = {"every": 5000}
+    config.eval = {
+        "every": 2500,
+        "metrics": ("fd", "kd", "swd"),
+        "features": "mnist",
+        "num": 5000,
+        "num_real": 10_000,
+    }
     config.checkpoint = {"every": 5000}
     return config

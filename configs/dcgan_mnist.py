@@ -26,6 +26,12 @@ def get_config() -> ConfigDict:
     config.train = {"steps": 11700, "ema": 0.999}
     config.log = {"every": 50}
     config.sample = {"every": 500}
-    config.eval = {"every": 1000}
+    config.eval = {
+        "every": 1000,
+        "metrics": ("fd", "kd", "swd"),
+        "features": "mnist",
+        "num": 5000,
+        "num_real": 10_000,
+    }
     config.checkpoint = {"every": 1000}
     return config

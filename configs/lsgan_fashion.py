@@ -24,6 +24,11 @@ def get_config() -> ConfigDict:
     config.train = {"steps": 3500, "ema": 0.999}
     config.log = {"every": 50}
     config.sample = {"every": 500}
-    config.eval = {"every": 1000}
+    config.eval = {
+        "every": 500,
+        "metrics": ("fd", "kd", "swd"),
+        "features": "fashion_mnist",
+        "num": 5000,
+    }
     config.checkpoint = {"every": 1000}
     return config

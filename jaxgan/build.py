@@ -1,6 +1,6 @@
 """From a ConfigDict to networks, game, optimizers and data: the only reader of configs."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import partial
 from typing import Any, NamedTuple
@@ -13,16 +13,16 @@ from ml_collections import ConfigDict
 from jaxgan.choices import choose
 from jaxgan.config import to_json
 from jaxgan.data.dataset import Dataset
-from jaxgan.data.feed import make_feed, to_float
-from jaxgan.data.order import shuffled_index
+from jaxgan.data.feed import make_feed
 from jaxgan.data.sources import DATASETS
 from jaxgan.engine.calls import data_key, trace_step
 from jaxgan.engine.run import Cadence, Evaluator, Run
 from jaxgan.engine.step import Batch, Optimizer, draws_per_step
 from jaxgan.errors import UsageError, unknown
 from jaxgan.games.adversarial import AdversarialGame, Augment, WeightedTerm
-from jaxgan.keys import fold
-from jaxgan.metrics import METRICS
+from jaxgan.games.fakes import FakeMaker
+from jaxgan.metrics.features import FEATURES
+from jaxgan.metrics.scoring import PROTOCOLS, Images, Scorer, images_of
 from jaxgan.objectives.augment import AUGMENTS
 from jaxgan.objectives.losses import LOSSES
 from jaxgan.objectives.optimizers import OPTIMIZERS, SCHEDULES, learning_rate, make_optimizer
@@ -198,37 +198,64 @@ def build_optimizers(config: ConfigDict) -> dict[str, Optimizer]:
     return optimizers
 
 
+class TrainingEvaluator(NamedTuple):
+    """Scores of the averaged generator by `config.eval`, as `eval/<name>`."""
+
+    scorer: Scorer
+    make_fakes: FakeMaker
+    count: int
+    labels: np.ndarray | None
+    watched: str
+    lower_is_better: bool
+
+    def __call__(self, ema: Any, key: jax.Array) -> dict[str, float]:
+        scored = self.scorer(self.make_fakes(ema, self.count, key, self.labels))
+        return {f"eval/{name}": value for name, value in scored.values.items()}
+
+
 def build_evaluator(config: ConfigDict, game: AdversarialGame, dataset: Dataset) -> Evaluator:
-    """Scores of the averaged generator against `eval.num` images, as `eval/<metric>`.
+    """What scores the averaged generator while it is trained.
 
-    The images are the same at every call: the first of a shuffled order, since a folder comes
-    sorted by class.
+    The latents are the same at every call, and so are the classes of a conditional generator,
+    which are as frequent as in the data.
     """
-    metrics = {name: choose("metric", METRICS, name) for name in config.eval.metrics}
-    count = min(config.eval.num, dataset.num_examples)
-    words = np.zeros(2, np.uint32)
-    chosen = shuffled_index(words, np.arange(count), dataset.num_examples)
-    real = np.stack([dataset.images[i] for i in chosen])
-    labels = dataset.labels[chosen] if config.data.num_classes else None
-    sample = jax.jit(game.sample)
-
-    @jax.jit
-    def score(real, fake, key):
-        real = to_float(real)
-        return {f"eval/{name}": fn(real, fake, fold(key, name)) for name, fn in metrics.items()}
-
-    def evaluate(ema, key):
-        latents = game.latents(fold(key, "latents"), count)
-        fakes = [
-            sample(ema["params"], ema["variables"], latents[i : i + 256], part(labels, i, 256))
-            for i in range(0, count, 256)
-        ]
-        scores = score(real, jnp.concatenate(fakes), key)
-        return {name: float(value) for name, value in scores.items()}
-
-    return evaluate
+    fields = config.eval
+    real = images_of(dataset, fields.num_real)
+    scorer = build_scorer(
+        fields.metrics, fields.protocol, fields.features, real, weights=fields.weights
+    )
+    if scorer.asks_for("fake_labels") and not config.data.num_classes:
+        raise UsageError("a metric needs classes of the fakes; set data.labels=True, or drop it")
+    watched, lower = scorer.watched
+    return TrainingEvaluator(
+        scorer=scorer,
+        make_fakes=FakeMaker(game),
+        count=fields.num,
+        labels=fake_labels(real.labels, fields.num) if config.data.num_classes else None,
+        watched=f"eval/{watched}",
+        lower_is_better=lower,
+    )
 
 
-def part(array, begin: int, length: int):
-    """A slice of what may be None."""
-    return None if array is None else array[begin : begin + length]
+def build_scorer(
+    metrics: Sequence[str],
+    protocol: str,
+    features: str,
+    real: Images,
+    *,
+    held_out: Images | None = None,
+    weights: str = "",
+    verify: bool = True,
+) -> Scorer:
+    """A scorer of what these names say. features: "" for metrics that need no network."""
+    chosen = choose("protocol", PROTOCOLS, protocol)
+    network = None
+    if features:
+        description = choose("feature network", FEATURES, features)
+        network = chosen.of(description).load(weights, verify=verify)
+    return Scorer(metrics, protocol=chosen, network=network, real=real, held_out=held_out)
+
+
+def fake_labels(labels: np.ndarray, count: int) -> np.ndarray:
+    """Classes of `count` fakes, as frequent as among the real ones."""
+    return np.resize(labels, count)

@@ -27,6 +27,7 @@ SMOKE: dict[str, dict[str, Any]] = {
     "log": {"every": 5},
     "sample": {"every": 10},
     "checkpoint": {"every": 10},
+    "eval": {"num": 64, "num_real": 256},
 }
 # Sections with a field `name`, on which their other fields depend.
 NAMED = ("gen", "disc", "optim.gen", "optim.disc", "data")

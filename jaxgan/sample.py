@@ -13,15 +13,12 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from jaxgan.build import build_game, build_optimizers, example_batch
 from jaxgan.cli import Parser, run
-from jaxgan.engine.calls import initializer
-from jaxgan.engine.checkpoint import Checkpoints
 from jaxgan.engine.report import save_grid, to_uint8
 from jaxgan.errors import UsageError
 from jaxgan.games.adversarial import AdversarialGame
 from jaxgan.keys import fold
-from jaxgan.workdir import read_config
+from jaxgan.trained import BATCH_STATISTICS, load_generator
 
 BATCH = 256
 
@@ -29,7 +26,14 @@ BATCH = 256
 def main(arguments: list[str]) -> None:
     parser = Parser(prog="python -m jaxgan.sample", description="Draws images from a generator.")
     parser.add_argument("--workdir", type=Path, required=True)
-    parser.add_argument("--step", type=int, help="checkpoint; default: the last")
+    parser.add_argument("--checkpoint", default="last", help="last, best, or a step")
+    parser.add_argument("--step", type=int, help="the same as --checkpoint STEP")
+    parser.add_argument(
+        "--batch_stats",
+        choices=BATCH_STATISTICS,
+        default="ema",
+        help="of batch norm: collected in training, or measured anew",
+    )
     parser.add_argument("--num", type=int, help="images, default 64; rows to interpolate, 8")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--label", type=int, help="class of a conditional generator; default: all")
@@ -55,7 +59,11 @@ def main(arguments: list[str]) -> None:
     if flags.interpolate < 0 or flags.interpolate == 1:
         raise UsageError(f"--interpolate needs at least 2 images; got {flags.interpolate}")
 
-    game, ema = load_generator(flags.workdir, flags.step)
+    _, game, ema, _ = load_generator(
+        flags.workdir,
+        flags.checkpoint if flags.step is None else str(flags.step),
+        batch_statistics=flags.batch_stats,
+    )
     key = jax.random.key(flags.seed)
     labels = choose_labels(game.gen.num_classes, num, flags.label)
     if flags.interpolate:
@@ -78,29 +86,6 @@ def main(arguments: list[str]) -> None:
         images = np.pad(images, ((0, padding), (0, 0), (0, 0), (0, 0)), constant_values=1.0)
         save_grid(out, images.reshape(-1, columns, *images.shape[1:]))
         print(f"grid of {len(images) // columns} x {columns} images in {out}")
-
-
-def load_generator(workdir: Path, step: int | None = None):
-    """The game and the averaged generator (`{"params", "variables"}`) of a run.
-
-    Raises:
-      UsageError: no run, no checkpoint, or not that one.
-    """
-    config = read_config(workdir)
-    game, optimizers = build_game(config), build_optimizers(config)
-    folder = workdir / "checkpoints"
-    if not folder.is_dir():
-        raise UsageError(f"--workdir {workdir} has no checkpoint yet")
-    with Checkpoints(folder, read_only=True) as checkpoints:
-        saved = checkpoints.steps()
-        if not saved:
-            raise UsageError(f"--workdir {workdir} has no checkpoint yet")
-        if step is not None and step not in saved:
-            there = ", ".join(map(str, saved))
-            raise UsageError(f"no checkpoint of step {step}; there are {there}")
-        init = initializer(game, optimizers, config.seed)
-        state = checkpoints.restore(step or saved[-1], init.eval_shape(example_batch(config)))
-    return game, state.ema
 
 
 def choose_labels(num_classes: int, num: int, label: int | None) -> jax.Array | None:

@@ -65,7 +65,15 @@ DEFAULTS: dict[str, Any] = {
     },
     "log": {"every": 50},
     "sample": {"every": 500},  # 0: never
-    "eval": {"every": 0, "metrics": ("swd",), "num": 1024},  # every 0: never
+    "eval": {
+        "every": 0,  # 0: never
+        "metrics": ("swd",),  # the checkpoint that is best by the first of them is kept
+        "features": "",  # the network whose features they are computed of, if any
+        "weights": "",  # its file of weights; "": from where they belong
+        "protocol": "torch-fidelity",
+        "num": 1024,  # fakes
+        "num_real": 0,  # 0: the whole split
+    },
     "checkpoint": {"every": 1000, "keep": 2, "keep_every": 0},
 }
 # What a resolved config adds: facts of the data set, from which sampling builds the networks.
@@ -90,6 +98,7 @@ NOT_NEGATIVE = (
     "eval.every",
     "checkpoint.every",
     "checkpoint.keep_every",
+    "eval.num_real",
 )
 
 

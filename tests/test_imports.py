@@ -15,7 +15,8 @@ FLOORS = [  # from the ground up; what stands in one line may not import each ot
     {"schema"},
     {"config"},
     {"build", "workdir", "cli"},
-    {"main", "sample"},
+    {"trained"},
+    {"main", "sample", "evaluate"},
 ]
 FILES = sorted((ROOT / "jaxgan").rglob("*.py"))
 

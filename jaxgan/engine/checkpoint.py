@@ -38,6 +38,9 @@ class Checkpoints:
         return self
 
     def __exit__(self, *error) -> None:
+        self.close()
+
+    def close(self) -> None:
         """Waits until everything is on disk."""
         self._manager.wait_until_finished()
         self._manager.close()
@@ -52,6 +55,9 @@ class Checkpoints:
     def save(self, step: int, state: TrainState) -> None:
         """Starts saving `state`; returns when its buffers may be reused, not when it is on disk."""
         self._manager.save(step, args=ocp.args.StandardSave(_plain(state)))
+
+    def delete(self, step: int) -> None:
+        self._manager.delete(step)
 
     def restore(self, step: int, like: TrainState) -> TrainState:
         """The state of `step`, with the shapes, types and shardings of the abstract state `like`.

@@ -20,6 +20,9 @@ class Feed(Protocol):
 
 
 class Evaluator(Protocol):
+    watched: str  # the score whose best checkpoint is kept
+    lower_is_better: bool  # of that one
+
     def __call__(self, ema: Any, key: jax.Array) -> dict[str, float]:
         """Scores of the averaged generator, by name."""
 

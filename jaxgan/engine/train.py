@@ -2,15 +2,17 @@
 
 import math
 from collections.abc import Mapping
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import Any
 
 import jax
 import jax.numpy as jnp
 
+from jaxgan.engine.best import Best
 from jaxgan.engine.calls import Calls, first_batch, initializer
 from jaxgan.engine.checkpoint import Checkpoints
-from jaxgan.engine.report import Report
+from jaxgan.engine.report import Report, read_metrics
 from jaxgan.engine.run import Run, call_end, is_time
 from jaxgan.engine.step import Batch, Metrics, TrainState, draws_per_step
 from jaxgan.engine.stopwatch import Stopwatch
@@ -50,7 +52,21 @@ def train(run: Run, workdir: Path) -> dict[str, Any]:
                 report.say(f"{workdir} is trained to step {first}; raise train.steps to go on")
                 return report.summary() or summarize(run, state, report.last_line(), report)
             report.say(f"{describe_devices()}; training from step {first} to {run.steps}")
-            return play_on(run, state, first, real, checkpoints, report)
+            with keep_best(run, workdir, first) as best:
+                return play_on(run, state, first, real, checkpoints, best, report)
+
+
+def keep_best(run: Run, workdir: Path, first: int) -> AbstractContextManager[Best | None]:
+    """Where the best checkpoint goes; nowhere where nothing is scored."""
+    if run.evaluate is None:
+        return nullcontext()
+    return Best(
+        workdir / "best",
+        run.evaluate.watched,
+        lower=run.evaluate.lower_is_better,
+        lines=read_metrics(workdir / "metrics.jsonl"),
+        first=first,
+    )
 
 
 def play_on(
@@ -59,6 +75,7 @@ def play_on(
     first: int,
     real: Batch,
     checkpoints: Checkpoints,
+    best: Best | None,
     report: Report,
 ) -> dict[str, Any]:
     """The loop. real: the data of step 0."""
@@ -88,6 +105,7 @@ def play_on(
         if run.evaluate and (last or is_time(run.cadence.evaluate, done)):
             with watch.stopped(state):
                 scores = run.evaluate(state.ema, fold(root, "evaluate"))
+                best.see(done, scores, state)
         if last or scores or is_time(run.cadence.log, done):
             values = jax.device_get(latest) | scores  # waits for the device; else no step does
             latest.clear()  # a lazy term that was not due since the last line is not in the next
@@ -101,10 +119,16 @@ def play_on(
                 require_finite({"the parameters": total(state.params)}, done)
                 checkpoints.save(done, state)
     line["images_per_sec"] = round(watch.mean() * line["images"] / run.steps, 2)
-    return summarize(run, state, line, report)
+    return summarize(run, state, line, report, best)
 
 
-def summarize(run: Run, state: TrainState, line: dict[str, Any], report: Report) -> dict[str, Any]:
+def summarize(
+    run: Run,
+    state: TrainState,
+    line: dict[str, Any],
+    report: Report,
+    best: Best | None = None,
+) -> dict[str, Any]:
     """Writes the summary of a finished run and returns it. line: its last metrics."""
     summary = {
         "steps": run.steps,
@@ -113,6 +137,7 @@ def summarize(run: Run, state: TrainState, line: dict[str, Any], report: Report)
         "device": describe_devices(),
         "jax": jax.__version__,
         "last": {name: value for name, value in line.items() if "/" in name},
+        **({"best": best.summary()} if best else {}),
     }
     report.summarize(summary)
     return summary

@@ -1,9 +1,5 @@
 """Scores of generated images, as pure functions of arrays."""
 
-from collections.abc import Callable
-
-import jax
-
 from jaxgan.metrics.frechet import (
     Moments,
     frechet_distance,
@@ -21,7 +17,6 @@ from jaxgan.metrics.sliced_wasserstein import sliced_wasserstein
 from jaxgan.metrics.vendi import vendi_score
 
 __all__ = [
-    "METRICS",
     "Moments",
     "authenticity",
     "ct_score",
@@ -43,8 +38,3 @@ __all__ = [
     "statistics",
     "vendi_score",
 ]
-
-# (real [N, H, W, C], fake [N, H, W, C], key) -> scalar; images in [-1, 1]
-METRICS: dict[str, Callable[[jax.Array, jax.Array, jax.Array], jax.Array]] = {
-    "swd": sliced_wasserstein,
-}

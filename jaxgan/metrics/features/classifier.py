@@ -36,25 +36,28 @@ class Layer(nn.Module):
 class Classifier(nn.Module):
     """Five layers of convolution, the last two residual, the mean over space, a dense layer.
 
-    images: [B, 28, 28, 1] in [-1, 1]. Returns {"features": [B, 96], the layer before the last,
-    "logits": [B, 10]}.
+    images: [B, H, W, C] in [-1, 1], H and W even; those whose weights come with the package see
+    28x28x1. Returns {"features": [B, 96], the layer before the last, "logits": [B, num_classes]}.
     """
+
+    num_classes: int = NUM_LOGITS
 
     @nn.compact
     def __call__(self, images: jax.Array, *, train: bool = False) -> dict[str, jax.Array]:
-        chex.assert_shape(images, (None, SIZE, SIZE, 1), custom_message="images of a Classifier")
+        chex.assert_rank(images, 4)
+        batch, height, width, channels = images.shape
         # Squares of 2x2 pixels become channels: a convolution of one channel at full size would
         # take the longest on CPU (a gradient step of 128 images, four layers of 24, 48, 96 and 96
         # features from 28x28 on: 147 ms; of 32, 48, 96 and 96 from these squares on: 119 ms).
-        squares = images.reshape(-1, 14, 2, 14, 2)
-        x = squares.transpose(0, 1, 3, 2, 4).reshape(-1, 14, 14, 4)
+        squares = images.reshape(batch, height // 2, 2, width // 2, 2, channels)
+        x = squares.transpose(0, 1, 3, 2, 4, 5).reshape(batch, height // 2, width // 2, -1)
         x = Layer(32)(x, train=train)
         x = Layer(48)(x, train=train)
         x = Layer(DIMENSION, strides=2)(x, train=train)
         x = x + Layer(DIMENSION)(x, train=train)
         x = x + Layer(DIMENSION)(x, train=train)
         features = x.mean(axis=(1, 2))
-        return {"features": features, "logits": nn.Dense(NUM_LOGITS)(features)}
+        return {"features": features, "logits": nn.Dense(self.num_classes)(features)}
 
 
 def pack(variables) -> dict[str, np.ndarray]:

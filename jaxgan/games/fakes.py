@@ -1,0 +1,49 @@
+"""A generator's images as a set to be scored or saved."""
+
+from typing import Any
+
+import jax
+import numpy as np
+
+from jaxgan.games.adversarial import AdversarialGame
+from jaxgan.keys import fold
+from jaxgan.metrics.features import quantize
+from jaxgan.metrics.scoring import Images
+from jaxgan.metrics.scoring.images import BATCH
+
+
+class FakeMaker:
+    """Draws sets of fakes of one game's generators; compiles once."""
+
+    def __init__(self, game: AdversarialGame):
+        self._game = game
+
+        @jax.jit
+        def draw(generator, latents, labels):
+            images = game.sample(generator["params"], generator["variables"], latents, labels)
+            return quantize(images)
+
+        self._draw = draw
+
+    def __call__(
+        self,
+        generator: Any,
+        count: int,
+        key: jax.Array,
+        labels: np.ndarray | None = None,
+        name: str = "fakes",
+    ) -> Images:
+        """`count` images of `generator` ({"params", "variables"}), a function of the key.
+
+        labels: int32 [count] for a conditional generator.
+        """
+        latents = np.asarray(self._game.latents(fold(key, "latents"), count))
+        size = min(BATCH, count)  # one shape, also for the last batch
+
+        def read(begin: int, end: int) -> np.ndarray:
+            chosen = np.arange(begin, begin + size) % count
+            of_classes = None if labels is None else labels[chosen]
+            images = self._draw(generator, latents[chosen], of_classes)
+            return np.asarray(images)[: end - begin]
+
+        return Images(name=name, count=count, read=read, labels=labels)

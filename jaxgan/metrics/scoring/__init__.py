@@ -1,0 +1,19 @@
+"""Scores with a declared protocol: which images, which network, which arithmetic."""
+
+from jaxgan.metrics.scoring.images import Images, images_of
+from jaxgan.metrics.scoring.protocols import DEFAULT, PROTOCOLS, Protocol
+from jaxgan.metrics.scoring.scorer import Scored, Scorer
+from jaxgan.metrics.scoring.scores import OF_INCEPTION, SCORES, Score
+
+__all__ = [
+    "DEFAULT",
+    "OF_INCEPTION",
+    "PROTOCOLS",
+    "SCORES",
+    "Images",
+    "Protocol",
+    "Score",
+    "Scored",
+    "Scorer",
+    "images_of",
+]

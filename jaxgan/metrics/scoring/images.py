@@ -1,0 +1,73 @@
+"""Sets of images that are to be scored, read or generated batch by batch."""
+
+import dataclasses
+import hashlib
+from collections.abc import Callable, Iterator
+
+import numpy as np
+
+from jaxgan.data.dataset import Dataset
+from jaxgan.data.order import shuffled_index
+from jaxgan.errors import UsageError
+
+BATCH = 256
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Images:
+    """uint8 images, the same at every reading.
+
+    Attributes:
+      name: what reports call the set.
+      count: how many.
+      read: (begin, end) -> uint8 [end - begin, H, W, C].
+      labels: int32 [count], or None.
+    """
+
+    name: str
+    count: int
+    read: Callable[[int, int], np.ndarray]
+    labels: np.ndarray | None = None
+
+    def batches(self, limit: int | None = None) -> Iterator[np.ndarray]:
+        """The first `limit` of them, or all."""
+        count = self.count if limit is None else min(limit, self.count)
+        for begin in range(0, count, BATCH):
+            yield self.read(begin, min(begin + BATCH, count))
+
+    def pixels(self, limit: int) -> np.ndarray:
+        """The first `limit` of them, uint8 [n, H, W, C]."""
+        return np.concatenate(list(self.batches(limit)))
+
+    def sha256(self) -> str:
+        """Of the pixels and their shape: what a score was measured on, whatever it is called."""
+        digest = hashlib.sha256()
+        for batch in self.batches():
+            digest.update(str(batch.shape[1:]).encode())
+            digest.update(np.ascontiguousarray(batch))
+        return digest.hexdigest()
+
+
+def images_of(dataset: Dataset, limit: int = 0) -> Images:
+    """The images of a data set in a shuffled order that is always the same; 0 means all of them.
+
+    Shuffled, since a folder comes sorted by class and its beginning would be no sample of it.
+
+    Raises:
+      UsageError: `limit` is more than there are.
+    """
+    if limit > dataset.num_examples:
+        raise UsageError(
+            f"{limit} real images are asked for; {dataset.name} has {dataset.num_examples}"
+        )
+    count = limit or dataset.num_examples
+    order = shuffled_index(np.zeros(2, np.uint32), np.arange(count), dataset.num_examples)
+
+    def read(begin: int, end: int) -> np.ndarray:
+        chosen = order[begin:end]
+        if dataset.is_resident:
+            return dataset.images[chosen]
+        return np.stack([dataset.images[i] for i in chosen.tolist()])
+
+    labels = None if dataset.labels is None else dataset.labels[order]
+    return Images(name=dataset.name, count=count, read=read, labels=labels)

@@ -1,0 +1,102 @@
+"""The generator of a run, as it stands in its workdir."""
+
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+from ml_collections import ConfigDict
+
+from jaxgan.build import build_game, build_optimizers, example_batch
+from jaxgan.engine.calls import initializer
+from jaxgan.engine.checkpoint import Checkpoints
+from jaxgan.errors import UsageError
+from jaxgan.games.adversarial import AdversarialGame
+from jaxgan.games.standing import standing_statistics
+from jaxgan.keys import fold
+from jaxgan.workdir import read_config
+
+WEIGHTS = ("ema", "raw")
+BATCH_STATISTICS = ("ema", "standing")
+STANDING = 16, 256  # batches, and images in each
+
+
+class Trained(NamedTuple):
+    """generator: {"params", "variables"} of `game.gen` after `step` steps."""
+
+    config: ConfigDict
+    game: AdversarialGame
+    generator: dict[str, Any]
+    step: int
+
+
+def load_generator(
+    workdir: Path,
+    checkpoint: str = "last",
+    *,
+    weights: str = "ema",
+    batch_statistics: str = "ema",
+    seed: int = 0,
+) -> Trained:
+    """The generator of a run.
+
+    checkpoint: "last", "best" (by the first of `eval.metrics`), or a step.
+    weights: "ema", averaged over training, or "raw", as the optimizer left them.
+    batch_statistics: "ema", collected in training, or "standing", measured anew (standing.py)
+      with latents of `seed`.
+
+    Raises:
+      UsageError: no run, no checkpoint, or not that one.
+    """
+    config = read_config(workdir)
+    game, optimizers = build_game(config), build_optimizers(config)
+    folder, step = find_checkpoint(workdir, checkpoint)
+    with Checkpoints(folder, read_only=True) as checkpoints:
+        init = initializer(game, optimizers, config.seed)
+        state = checkpoints.restore(step, init.eval_shape(example_batch(config)))
+    generator = {
+        "ema": state.ema,
+        "raw": {"params": state.params["gen"], "variables": state.variables["gen"]},
+    }[weights]
+    if batch_statistics == "standing":
+        batches, size = STANDING
+        classes = game.gen.num_classes
+        variables = standing_statistics(
+            game,
+            generator["params"],
+            generator["variables"],
+            fold(jax.random.key(seed), "standing"),
+            batches=batches,
+            batch_size=size,
+            labels=jnp.arange(batches * size) % classes if classes else None,
+        )
+        generator = {**generator, "variables": variables}
+    return Trained(config, game, generator, step)
+
+
+def find_checkpoint(workdir: Path, checkpoint: str) -> tuple[Path, int]:
+    """The folder that holds a checkpoint, and its step.
+
+    Raises:
+      UsageError: there is none, or `checkpoint` is not last, best or a step.
+    """
+    saved = {name: _steps(workdir / name) for name in ("checkpoints", "best")}
+    if not saved["checkpoints"]:
+        raise UsageError(f"--workdir {workdir} has no checkpoint yet")
+    if checkpoint in ("last", "best"):
+        name = "best" if checkpoint == "best" else "checkpoints"
+        if not saved[name]:
+            raise UsageError(f"--workdir {workdir} has no best checkpoint: eval.every was 0")
+        return workdir / name, saved[name][-1]
+    for name, steps in saved.items():
+        if checkpoint in map(str, steps):
+            return workdir / name, int(checkpoint)
+    there = ", ".join(map(str, sorted({*saved["checkpoints"], *saved["best"]})))
+    raise UsageError(f"no checkpoint {checkpoint!r}; there are {there}, last and best")
+
+
+def _steps(folder: Path) -> list[int]:
+    if not folder.is_dir():
+        return []
+    with Checkpoints(folder, read_only=True) as checkpoints:
+        return checkpoints.steps()
