@@ -28,7 +28,7 @@ def get_config() -> ConfigDict:
     config.sample = {"every": 500}
     config.eval = {
         "every": 1000,
-        "metrics": ("fd", "kd", "swd"),
+        "metrics": ("fd", "swd"),
         "features": "mnist",
         "num": 5000,
         "num_real": 10_000,

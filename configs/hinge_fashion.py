@@ -26,7 +26,7 @@ def get_config() -> ConfigDict:
     config.sample = {"every": 500}
     config.eval = {
         "every": 500,
-        "metrics": ("fd", "kd", "swd"),
+        "metrics": ("fd", "swd"),
         "features": "fashion_mnist",
         "num": 5000,
     }

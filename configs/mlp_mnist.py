@@ -27,7 +27,7 @@ def get_config() -> ConfigDict:
     config.sample = {"every": 2000}
     config.eval = {
         "every": 2500,
-        "metrics": ("fd", "kd", "swd"),
+        "metrics": ("fd", "swd"),
         "features": "mnist",
         "num": 5000,
         "num_real": 10_000,

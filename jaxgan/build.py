@@ -1,6 +1,6 @@
 """From a ConfigDict to networks, game, optimizers and data: the only reader of configs."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import partial
 from typing import Any, NamedTuple
@@ -23,6 +23,7 @@ from jaxgan.games.adversarial import AdversarialGame, Augment, WeightedTerm
 from jaxgan.games.fakes import FakeMaker
 from jaxgan.metrics.features import FEATURES
 from jaxgan.metrics.scoring import PROTOCOLS, Images, Scorer, images_of
+from jaxgan.metrics.scoring.reference import features_of
 from jaxgan.objectives.augment import AUGMENTS
 from jaxgan.objectives.losses import LOSSES
 from jaxgan.objectives.optimizers import OPTIMIZERS, SCHEDULES, learning_rate, make_optimizer
@@ -246,6 +247,7 @@ def build_scorer(
     held_out: Images | None = None,
     weights: str = "",
     verify: bool = True,
+    features_of: Callable = features_of,
 ) -> Scorer:
     """A scorer of what these names say. features: "" for metrics that need no network."""
     chosen = choose("protocol", PROTOCOLS, protocol)
@@ -253,7 +255,14 @@ def build_scorer(
     if features:
         description = choose("feature network", FEATURES, features)
         network = chosen.of(description).load(weights, verify=verify)
-    return Scorer(metrics, protocol=chosen, network=network, real=real, held_out=held_out)
+    return Scorer(
+        metrics,
+        protocol=chosen,
+        network=network,
+        real=real,
+        held_out=held_out,
+        features_of=features_of,
+    )
 
 
 def fake_labels(labels: np.ndarray, count: int) -> np.ndarray:

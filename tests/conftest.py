@@ -16,6 +16,7 @@ CACHE = Path(tempfile.gettempdir()) / f"jaxgan-test-cache-{os.getuid()}"
 jax.config.update("jax_compilation_cache_dir", str(CACHE))
 jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.3)
 os.environ["JAX_COMPILATION_CACHE_DIR"] = str(CACHE)  # for the programs that tests start
+os.environ["JAXGAN_CACHE"] = str(CACHE / "jaxgan")  # features of real images
 
 settings.register_profile("jaxgan", deadline=None, derandomize=True)
 settings.load_profile("jaxgan")

@@ -1,5 +1,6 @@
 """Data sets that are folders of image files."""
 
+import functools
 import logging
 import pathlib
 
@@ -41,7 +42,8 @@ def load_folder(
 
     Args:
       dir: the folder.
-      resolution: required. channels: 0 means grey if all files are grey, else RGB.
+      resolution: 0 leaves the images' own size, which then must be one for all.
+      channels: 0 means grey if all files are grey, else RGB.
       resize, crop: see `Shaping`. labels: see `check_labels`.
       on_bad_image: "raise", or "skip" to leave unreadable files out with a warning that counts
         them.
@@ -53,8 +55,6 @@ def load_folder(
     """
     if on_bad_image not in ("raise", "skip"):
         raise UsageError(f"on_bad_image is {on_bad_image!r}; expected 'raise' or 'skip'")
-    if not resolution:
-        raise UsageError("data set 'folder' needs resolution, the side of its images in pixels")
     shaping = Shaping(resolution=resolution, channels=channels, resize=resize, crop=crop)
     root = _root(dir, split)
     paths = _image_paths(root)
@@ -64,31 +64,52 @@ def load_folder(
     if not channels:
         paths, channels = _own_channels(paths, skip)
         shaping = Shaping(resolution=resolution, channels=channels, resize=resize, crop=crop)
-    files = ImageFiles(paths, shaping)
-    if len(paths) * resolution**2 * channels <= max_resident_mb * 2**20:
+    files = ImageFiles(paths, shaping, same_size=not resolution)
+    if len(paths) * int(np.prod(files.shape)) <= max_resident_mb * 2**20:
         kept, images = _read_all(files, skip)
         paths = [paths[i] for i in kept]
     else:
         if skip:
             paths = [paths[i] for i in _each(len(files), files.__getitem__, skip)]
-        images = ImageFiles(paths, shaping)
+        images = ImageFiles(paths, shaping, same_size=not resolution)
     if len(paths) < found:
         logging.warning("%s: left out %d of %d images, unreadable", root, found - len(paths), found)
     return _labelled(root, paths, images, labels)
 
 
 class ImageFiles:
-    """An `ImageSource` over paths: decodes one file at each access."""
+    """An `ImageSource` over paths: decodes one file at each access.
 
-    def __init__(self, paths: list[pathlib.Path], shaping: Shaping):
-        self._paths, self.shaping = paths, shaping
+    same_size: whether an image of another size than the first is an error.
+    """
+
+    def __init__(self, paths: list[pathlib.Path], shaping: Shaping, *, same_size: bool = False):
+        self._paths, self.shaping, self._same_size = paths, shaping, same_size
+
+    @functools.cached_property
+    def shape(self) -> tuple[int, int, int]:
+        """[H, W, C] of all of them."""
+        if not self._same_size:
+            return self.shaping.resolution, self.shaping.resolution, self.shaping.channels
+        return self._read(self._paths[0]).shape
 
     def __len__(self) -> int:
         return len(self._paths)
 
     def __getitem__(self, index: int) -> np.ndarray:
         """uint8 [H, W, C]. Raises UsageError, with the path, for a file that cannot be read."""
-        return _decode(self._paths[index], lambda image: self.shaping.image(_upright_8_bit(image)))
+        path = self._paths[index]
+        image = self._read(path)
+        if image.shape != self.shape:
+            (height, width), (first, second) = image.shape[:2], self.shape[:2]
+            raise UsageError(
+                f"{path} has {height} x {width} pixels, {self._paths[0]} {first} x {second}; give "
+                "resolution, the side in pixels that all are brought to"
+            )
+        return image
+
+    def _read(self, path: pathlib.Path) -> np.ndarray:
+        return _decode(path, lambda image: self.shaping.image(_upright_8_bit(image)))
 
 
 def _decode(path: pathlib.Path, function):
@@ -163,8 +184,7 @@ def _own_channels(paths: list[pathlib.Path], skip: bool) -> tuple[list[pathlib.P
 
 def _read_all(files: ImageFiles, skip: bool) -> tuple[list[int], np.ndarray]:
     """The indices that could be read, and their images, uint8 [N', H, W, C]."""
-    side, channels = files.shaping.resolution, files.shaping.channels
-    images = np.empty((len(files), side, side, channels), np.uint8)
+    images = np.empty((len(files), *files.shape), np.uint8)
 
     def read(i: int) -> None:
         images[i] = files[i]

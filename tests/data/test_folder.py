@@ -148,13 +148,22 @@ def test_huge_images_are_refused_before_decoding(animals, monkeypatch):
     [
         ({"dir": ""}, "needs dir"),
         ({"dir": "/no/such/folder"}, "no folder /no/such/folder"),
-        ({"resolution": 0}, "needs resolution"),
         ({"on_bad_image": "ignore"}, "expected 'raise' or 'skip'"),
     ],
 )
 def test_wrong_arguments_are_refused(animals, kwargs, message):
     with pytest.raises(UsageError, match=message):
         load_dataset("folder", **{"dir": str(animals), "resolution": 6, **kwargs})
+
+
+@pytest.mark.parametrize("max_resident_mb", [2048, 0])
+def test_without_a_resolution_images_keep_their_size_which_must_be_one(animals, max_resident_mb):
+    data = load(animals, resolution=0, max_resident_mb=max_resident_mb)
+    assert data.image_shape == (6, 6, 3)
+    put(animals / "dog" / "b.png", size=(6, 7))
+    with pytest.raises(UsageError, match="7 x 6 pixels.*6 x 6; give resolution"):
+        data = load(animals, resolution=0, max_resident_mb=max_resident_mb)
+        data.images[3]
 
 
 def test_an_empty_folder_is_refused(tmp_path):

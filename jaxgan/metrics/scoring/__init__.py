@@ -2,7 +2,8 @@
 
 from jaxgan.metrics.scoring.images import Images, images_of
 from jaxgan.metrics.scoring.protocols import DEFAULT, PROTOCOLS, Protocol
-from jaxgan.metrics.scoring.scorer import Scored, Scorer
+from jaxgan.metrics.scoring.reference import Memory
+from jaxgan.metrics.scoring.scorer import Offered, Scored, Scorer
 from jaxgan.metrics.scoring.scores import OF_INCEPTION, SCORES, Score
 
 __all__ = [
@@ -11,6 +12,8 @@ __all__ = [
     "PROTOCOLS",
     "SCORES",
     "Images",
+    "Memory",
+    "Offered",
     "Protocol",
     "Score",
     "Scored",

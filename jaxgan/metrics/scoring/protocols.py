@@ -20,7 +20,6 @@ class Protocol:
     ddof: covariances are divided by n - ddof.
     splits: parts of the rows whose scores the Inception score averages.
     shuffle: whether rows are permuted before they are split.
-    logits: the Inception's output that its score is computed of.
     subsets, subset_size: of the kernel distance; fewer images make smaller subsets.
     convention: of precision and recall, a key of `neighbours.CONVENTIONS`.
     seed: of `numpy.random.RandomState`, for subsets and the shuffling.
@@ -32,7 +31,6 @@ class Protocol:
     ddof: int = 1
     splits: int = 10
     shuffle: bool = True
-    logits: str = "logits_unbiased"
     subsets: int = 100
     subset_size: int = 1000
     convention: str = "stylegan"

@@ -13,10 +13,35 @@ from jaxgan.metrics.features import FeatureNetwork, extract
 from jaxgan.metrics.features.weights import cache_folder
 from jaxgan.metrics.scoring.images import Images
 
+Features = dict[str, np.ndarray]
 
-def features_of(images: Images, network: FeatureNetwork, outputs: tuple[str, ...]):
-    """{output: float32 [N, ...]} of those `outputs` that the network has."""
-    return extract(network, images.batches(), outputs=outputs)
+
+def features_of(images: Images, network: FeatureNetwork, outputs: tuple[str, ...]) -> Features:
+    """{"features": float32 [N, d], "logits": [N, K]}, what `outputs` says of it.
+
+    The logits of the Inception are those without the last layer's biases: its score leaves them
+    out, in the original as in all that follow it.
+    """
+    names = {name: name for name in outputs}
+    if network.description.name == "inception" and "logits" in names:
+        names["logits"] = "logits_unbiased"
+    made = extract(network, images.batches(), outputs=tuple(names.values()))
+    return {name: made[output] for name, output in names.items()}
+
+
+class Memory:
+    """Features of fakes that several protocols see alike are computed once."""
+
+    def __init__(self):
+        self._made: dict[tuple, Features] = {}
+
+    def features_of(
+        self, images: Images, network: FeatureNetwork, outputs: tuple[str, ...]
+    ) -> Features:
+        key = id(images), network.description, network.sha256, outputs
+        if key not in self._made:
+            self._made[key] = features_of(images, network, outputs)
+        return self._made[key]
 
 
 def kept_features_of(images: Images, network: FeatureNetwork) -> np.ndarray:

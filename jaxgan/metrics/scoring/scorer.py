@@ -25,7 +25,8 @@ class Scorer:
     """What is asked of every set of fakes; the real images are looked at once.
 
     metrics: names, see scores.py. network: None where no metric needs one; with the protocol's
-    input. held_out: real images that were not trained on.
+    input. held_out: real images that were not trained on. features_of: computes the features of
+    fakes; `Memory().features_of` lets scorers share them.
 
     Raises:
       UsageError: an unknown metric, or one that needs what is not there.
@@ -39,8 +40,10 @@ class Scorer:
         network: FeatureNetwork | None,
         real: Images,
         held_out: Images | None = None,
+        features_of: Callable = features_of,
     ):
         self.protocol, self.network, self.real, self._held_out = protocol, network, real, held_out
+        self.features_of = features_of
         name = network.description.name if network else ""
         self.scores = {metric: choose_score(metric, name) for metric in metrics}
         if not self.scores:
@@ -83,7 +86,13 @@ class Scorer:
         Raises:
           UsageError: too few images for a metric, or a value that is no number.
         """
-        offered = _Offered(self, fake)
+        return self.score(self.look(fake))
+
+    def look(self, fake: Images) -> "Offered":
+        """What scores may ask for of `fake`, made when it is first asked for."""
+        return Offered(self, fake)
+
+    def score(self, offered: "Offered") -> Scored:
         values, spread = {}, {}
         for score in self.scores.values():
             found = score.fn(**{need: offered.get(need) for need in score.needs})
@@ -106,6 +115,14 @@ class Scorer:
     def held_out_features(self) -> np.ndarray:
         return kept_features_of(self._held_out, self.network)
 
+    @property
+    def real_labels(self) -> np.ndarray:
+        return self.real.labels
+
+    @property
+    def held_out_labels(self) -> np.ndarray:
+        return self._held_out.labels
+
     @cached_property
     def real_images(self) -> np.ndarray:
         return self.real.pixels(PIXELS)
@@ -115,50 +132,38 @@ class Scorer:
         return self._held_out.pixels(PIXELS)
 
 
-class _Offered:
-    """What scores may ask for, made when it is first asked for."""
+class Offered:
+    """See `Scorer.look`; `get` takes a name of `scores.OFFERED`."""
 
     def __init__(self, scorer: Scorer, fake: Images):
-        self._scorer, self._fake = scorer, fake
-        self._made: dict[str, Any] = {}
+        self.scorer, self.fake = scorer, fake
 
     def get(self, name: str) -> Any:
-        if name not in self._made:
-            self._made[name] = self._makers[name](self)
-        return self._made[name]
+        return getattr(self, name) if name.startswith("fake_") else getattr(self.scorer, name)
 
+    @cached_property
     def _extracted(self) -> dict[str, np.ndarray]:
-        if "extracted" not in self._made:
-            scorer = self._scorer
-            outputs = ["features"]
-            if scorer.asks_for("fake_logits"):
-                outputs += ["logits", "logits_unbiased"]
-            made = features_of(self._fake, scorer.network, tuple(outputs))
-            bad = sum(~np.isfinite(made["features"]).all(axis=1))
-            if bad:
-                raise UsageError(f"features of {bad} of {self._fake.count} fakes are not finite")
-            self._made["extracted"] = made
-        return self._made["extracted"]
+        outputs = ("features", "logits") if self.scorer.asks_for("fake_logits") else ("features",)
+        extracted = self.scorer.features_of(self.fake, self.scorer.network, outputs)
+        bad = np.count_nonzero(~np.isfinite(extracted["features"]).all(axis=1))
+        if bad:
+            raise UsageError(f"features of {bad} of {self.fake.count} fakes are not finite")
+        return extracted
 
-    def _logits(self) -> np.ndarray:
-        extracted = self._extracted()
-        return extracted.get(self._scorer.protocol.logits, extracted["logits"])
+    @property
+    def fake_features(self) -> np.ndarray:
+        return self._extracted["features"]
 
-    def _fake_labels(self) -> np.ndarray:
-        if self._fake.labels is None:
-            raise UsageError("a metric needs labels of the fakes: the generator has no classes")
-        return self._fake.labels
+    @property
+    def fake_logits(self) -> np.ndarray:
+        return self._extracted["logits"]
 
-    _makers: dict[str, Callable[["_Offered"], Any]] = {
-        "real_features": lambda self: self._scorer.real_features,
-        "held_out_features": lambda self: self._scorer.held_out_features,
-        "fake_features": lambda self: self._extracted()["features"],
-        "fake_logits": _logits,
-        "real_labels": lambda self: self._scorer.real.labels,
-        "fake_labels": _fake_labels,
-        "held_out_labels": lambda self: self._scorer._held_out.labels,
-        "real_images": lambda self: self._scorer.real_images,
-        "held_out_images": lambda self: self._scorer.held_out_images,
-        "fake_images": lambda self: self._fake.pixels(PIXELS),
-        "protocol": lambda self: self._scorer.protocol,
-    }
+    @property
+    def fake_labels(self) -> np.ndarray:
+        if self.fake.labels is None:
+            raise UsageError("a metric needs labels of the fakes, and they have none")
+        return self.fake.labels
+
+    @cached_property
+    def fake_images(self) -> np.ndarray:
+        return self.fake.pixels(PIXELS)

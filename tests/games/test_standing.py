@@ -1,0 +1,55 @@
+import chex
+import flax.linen as nn
+import jax
+import jax.numpy as jnp
+
+from jaxgan.games.adversarial import AdversarialGame
+from jaxgan.games.standing import standing_statistics
+from jaxgan.keys import fold
+from jaxgan.networks.mlp import Discriminator
+from jaxgan.objectives.losses import LOSSES
+
+
+class Normed(nn.Module):
+    """Latents times a matrix, normalized: statistics that can be told by hand."""
+
+    image_shape: tuple[int, ...] = (2, 2, 1)
+    num_classes: int = 0
+    latent_dim: int = 3
+    prior: str = "normal"
+    norm: bool = True
+
+    @nn.compact
+    def __call__(self, latents, labels=None, *, train: bool):
+        x = nn.Dense(4)(latents)
+        if self.norm:
+            x = nn.BatchNorm(use_running_average=not train, momentum=0.9)(x)
+        return x.reshape(-1, *self.image_shape)
+
+
+def game_of(norm=True):
+    disc = Discriminator(image_shape=(2, 2, 1), num_classes=0, hidden=(4,))
+    game = AdversarialGame(gen=Normed(norm=norm), disc=disc, loss=LOSSES["hinge"])
+    params, variables, _ = game.init(jax.random.key(0), {"image": jnp.zeros((8, 2, 2, 1))})
+    return game, params["gen"], variables["gen"]
+
+
+def test_statistics_are_the_mean_of_the_batches_own():
+    game, params, variables = game_of()
+    key = jax.random.key(3)
+    stale = jax.tree.map(lambda leaf: leaf + 7.0, variables)
+    found = standing_statistics(game, params, stale, key, batches=5, batch_size=16)
+    means, variances = [], []
+    for i in range(5):
+        latents = game.latents(fold(jax.random.fold_in(key, i), "latents"), 16)
+        dense = params["Dense_0"]
+        x = latents @ dense["kernel"] + dense["bias"]
+        means.append(x.mean(0))
+        variances.append(x.var(0))
+    wanted = {"mean": sum(means) / 5, "var": sum(variances) / 5}
+    chex.assert_trees_all_close(found["batch_stats"]["BatchNorm_0"], wanted, rtol=1e-4, atol=1e-5)
+
+
+def test_a_generator_without_batch_norm_stays_as_it_is():
+    game, params, variables = game_of(norm=False)
+    assert standing_statistics(game, params, variables, jax.random.key(0)) is variables
