@@ -11,10 +11,20 @@ import functools
 
 from jaxgan.metrics.features import classifier, dinov2, efficientnet, inception
 from jaxgan.metrics.features.network import Description, FeatureNetwork, extract
+from jaxgan.metrics.features.perceptual import perceptual_distance
 from jaxgan.metrics.features.resize import RESIZES, quantize, resize
 from jaxgan.metrics.features.weights import find_weights
 
-__all__ = ["FEATURES", "RESIZES", "Description", "FeatureNetwork", "extract", "quantize", "resize"]
+__all__ = [
+    "FEATURES",
+    "RESIZES",
+    "Description",
+    "FeatureNetwork",
+    "extract",
+    "perceptual_distance",
+    "quantize",
+    "resize",
+]
 
 
 def _dinov2(name: str, sizes: dinov2.Sizes, published) -> Description:

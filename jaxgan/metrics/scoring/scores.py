@@ -4,6 +4,7 @@
     fake_logits                                         [N, K], of the same network
     real_labels, fake_labels, held_out_labels           int32 [N]
     real_images, fake_images, held_out_images           uint8 [n, H, W, C], at most `PIXELS`
+    network                                             a `FeatureNetwork`
     protocol                                            see protocols.py
 
 held_out is real images that the generator was not trained on. An entry returns {name: value}, or
@@ -24,6 +25,7 @@ from jaxgan import metrics
 from jaxgan.choices import choose
 from jaxgan.data.feed import to_float
 from jaxgan.errors import UsageError
+from jaxgan.metrics.features import FeatureNetwork, perceptual_distance
 from jaxgan.metrics.scoring.accuracy import classification_accuracy
 from jaxgan.metrics.scoring.protocols import Protocol
 
@@ -38,9 +40,11 @@ OFFERED = (
     "real_images",
     "fake_images",
     "held_out_images",
+    "network",
     "protocol",
 )
 PIXELS = 10_000
+PAIRS = 256
 CELLS = 3  # of C_T; Meehan et al. 2020 take a handful for thousands of samples
 Values = Mapping[str, float | tuple[float, float]]
 
@@ -61,7 +65,7 @@ class Score(NamedTuple):
 
     @property
     def of_network(self) -> bool:
-        return any(name.endswith(("_features", "_logits")) for name in self.needs)
+        return any(name.endswith(("_features", "_logits", "network")) for name in self.needs)
 
 
 def fd(real_features, fake_features, protocol: Protocol) -> Values:
@@ -181,6 +185,15 @@ def ms_ssim(fake_images) -> Values:
     return {"ms_ssim": (diversity.mean, diversity.standard_error)}
 
 
+def perceptual_diversity(fake_images, network: FeatureNetwork, protocol: Protocol) -> Values:
+    """Mean perceptual distance of `PAIRS` pairs of fakes: more, more diverse. Spread: its error."""
+    rng = protocol.rng()
+    first = rng.permutation(len(fake_images))[:PAIRS]
+    second = (first + rng.randint(1, len(fake_images), len(first))) % len(fake_images)
+    found = perceptual_distance(network, fake_images[first], fake_images[second])
+    return {"perceptual_diversity": (found.mean(), found.std(ddof=1) / len(found) ** 0.5)}
+
+
 SCORES: dict[str, Score] = {
     "fd": Score(fd, "lower"),
     "fd_infinity": Score(fd_infinity, "lower"),
@@ -194,6 +207,7 @@ SCORES: dict[str, Score] = {
     "authenticity": Score(authenticity, "higher"),
     "memorization": Score(memorization, "higher", "authenticity"),
     "cas": Score(cas, "higher"),
+    "perceptual_diversity": Score(perceptual_diversity, "higher"),
     "swd": Score(swd, "lower"),
     "ms_ssim": Score(ms_ssim, "lower"),
 }

@@ -50,7 +50,7 @@ def test_every_score_prefers_images_of_the_set_to_noisy_ones(metric, sets, netwo
     )  # fmt: skip
     assert set(good.spread) <= set(good.values)
     # Noise makes images more different from each other and from all others.
-    if metric in ("ms_ssim", "vendi", "authenticity", "memorization"):
+    if metric in ("ms_ssim", "vendi", "authenticity", "memorization", "perceptual_diversity"):
         assert good.values[name] != bad.values[name]
     else:
         assert (good.values[name] < bad.values[name]) == lower
