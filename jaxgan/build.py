@@ -114,9 +114,10 @@ def resolve(config: ConfigDict, dataset: Dataset) -> ConfigDict:
     """The config with the shape and size of the data, so that it builds the networks by itself."""
     resolved = config.copy_and_resolve_references()
     with resolved.unlocked():
-        resolved.data.resolution = dataset.image_shape[0]
         resolved.data.image_shape = tuple(dataset.image_shape)
-        resolved.data.channels = dataset.image_shape[-1]
+        if dataset.gather is None and not dataset.is_points:
+            resolved.data.resolution = dataset.image_shape[0]
+            resolved.data.channels = dataset.image_shape[-1]
         resolved.data.num_classes = dataset.num_classes if config.data.labels else 0
         resolved.data.num_examples = dataset.num_examples
     return resolved.lock()

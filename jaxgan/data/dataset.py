@@ -1,8 +1,9 @@
-"""What a data set is to the rest of jaxgan: uint8 images, perhaps labels and names of classes."""
+"""What a data set is to the rest of jaxgan: uint8 images, or points; perhaps labels and classes."""
 
 import dataclasses
 import functools
-from typing import Any, Protocol, runtime_checkable
+from collections.abc import Callable
+from typing import Any, NamedTuple, Protocol, runtime_checkable
 
 import numpy as np
 
@@ -21,15 +22,28 @@ class ImageSource(Protocol):
     def __getitem__(self, index: int) -> np.ndarray: ...
 
 
+class Modes(NamedTuple):
+    """Where a distribution of points has its modes.
+
+    centres: [K, d]. sigma: a sample within 3 sigma of a centre is one of high quality.
+    """
+
+    centres: np.ndarray
+    sigma: float
+
+
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Dataset:
-    """Images and labels of one split.
+    """Images and labels of one split, or points, which are float32 [N, d] and used as they are.
 
     Attributes:
       name: what messages and reports call the set.
-      images: uint8 [N, H, W, C], or an `ImageSource` of N images [H, W, C].
+      images: uint8 [N, H, W, C], float32 [N, d], or an `ImageSource` of N images [H, W, C].
       labels: int32 [N] in [0, num_classes), or None.
       classes: the classes' names; () when unlabelled.
+      modes: of points, where they are known.
+      count, gather: of a set whose examples are made of several images: how many there are, and
+        (images, indices [...]) -> uint8 [..., H', W', C'], for NumPy and JAX arrays alike.
 
     Raises:
       UsageError: the parts do not fit together.
@@ -39,9 +53,15 @@ class Dataset:
     images: Any
     labels: np.ndarray | None = None
     classes: tuple[str, ...] = ()
+    modes: Modes | None = None
+    count: int = 0
+    gather: Callable[[Any, Any], Any] | None = None
 
     def __post_init__(self):
-        if self.is_resident and (self.images.dtype != np.uint8 or self.images.ndim != 4):
+        if self.is_resident and (self.images.dtype, self.images.ndim) not in (
+            (np.uint8, 4),
+            (np.float32, 2),
+        ):
             raise UsageError(
                 f"data set {self.name!r}: images are {self.images.dtype} "
                 f"{list(self.images.shape)}; expected uint8 [N, H, W, C]"
@@ -74,12 +94,25 @@ class Dataset:
 
     @property
     def num_examples(self) -> int:
-        return len(self.images)
+        return self.count or len(self.images)
+
+    @property
+    def is_points(self) -> bool:
+        """Whether examples are points and no pictures."""
+        return len(self.image_shape) == 1
+
+    def take(self, indices: np.ndarray) -> np.ndarray:
+        """Examples [n, ...] on the host."""
+        if self.gather is not None:
+            return self.gather(self.images, indices)
+        if self.is_resident:
+            return self.images[indices]
+        return np.stack([self.images[i] for i in indices.tolist()])
 
     @functools.cached_property
-    def image_shape(self) -> tuple[int, int, int]:
-        """(H, W, C) of every image."""
-        shape = self.images.shape[1:] if self.is_resident else np.shape(self.images[0])
+    def image_shape(self) -> tuple[int, ...]:
+        """(H, W, C) of every image, (d,) of a point."""
+        shape = self.take(np.zeros(1, np.int64)).shape[1:]
         return tuple(int(side) for side in shape)
 
     @property

@@ -51,7 +51,7 @@ class ResidentFeed:
         if not dataset.is_resident:
             raise UsageError(f"data set {dataset.name!r} is not in memory: use StreamFeed")
         self._sizes = draws, batch_size, dataset.num_examples
-        self._flip = flip
+        self._flip, self._gather = flip, dataset.gather
         arrays = {"images": dataset.images}
         if dataset.labels is not None:
             arrays["labels"] = dataset.labels
@@ -74,7 +74,9 @@ class ResidentFeed:
           {"image": float32 [draws, B, H, W, C] in [-1, 1], "label": int32 [draws, B] if any}.
         """
         indices = batch_indices(jax.random.key_data(key), step, *self._sizes)
-        drawn = {name: array[indices] for name, array in inputs.items()}
+        drawn = {name: array[indices] for name, array in inputs.items() if name != "images"}
+        images = inputs["images"]
+        drawn["images"] = self._gather(images, indices) if self._gather else images[indices]
         return _finish(drawn, key, step, self._flip)
 
 
@@ -165,9 +167,13 @@ def make_feed(
 def to_float(images: jax.Array) -> jax.Array:
     """float32 in [-1, 1] of uint8: x / 127.5 - 1, to the last bit or the one before.
 
+    Points, which are float32 already, are left as they are.
+
     In this form every operation but the last is exact. XLA turns x / 127.5 - 1 into a product and
     a sum, fuses the two or not as the surroundings have it, and reaches 1.0000001.
     """
+    if images.dtype == jnp.float32:
+        return images
     return (images.astype(jnp.float32) * 2 - 255) * np.float32(1 / 255)
 
 

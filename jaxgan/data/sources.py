@@ -9,11 +9,21 @@ from jaxgan.data.dataset import Dataset
 from jaxgan.data.embedded import load_fashion_mnist_10k
 from jaxgan.data.folder import load_folder
 from jaxgan.data.npz import load_npz
+from jaxgan.data.points import (
+    load_gaussian,
+    load_grid,
+    load_mixture,
+    load_points,
+    load_ring,
+    load_spiral,
+    load_two_moons,
+)
+from jaxgan.data.stacked import load_stacked_mnist
 from jaxgan.data.tfds import load_tfds
 from jaxgan.errors import unknown
 
-# Every entry takes keyword arguments only: dir, split, resolution, channels, resize, crop, labels
-# and on_bad_image (see shaping.py and labelling.py), and what its own docstring adds.
+# Keyword arguments only: those of images take dir, split, resolution, channels, resize, crop,
+# labels and on_bad_image (see shaping.py and labelling.py), and what its own docstring adds.
 DATASETS: dict[str, Callable[..., Dataset]] = {
     "fashion_mnist_10k": load_fashion_mnist_10k,
     "mnist": functools.partial(load_tfds, builder="mnist"),
@@ -22,6 +32,14 @@ DATASETS: dict[str, Callable[..., Dataset]] = {
     "tfds": load_tfds,
     "folder": load_folder,
     "npz": load_npz,
+    "stacked_mnist": load_stacked_mnist,
+    "ring": load_ring,
+    "grid": load_grid,
+    "mixture": load_mixture,
+    "spiral": load_spiral,
+    "two_moons": load_two_moons,
+    "gaussian": load_gaussian,
+    "points": load_points,
 }
 
 

@@ -21,7 +21,7 @@ class FakeMaker:
         @jax.jit
         def draw(generator, latents, labels):
             images = game.sample(generator["params"], generator["variables"], latents, labels)
-            return quantize(images)
+            return quantize(images) if images.ndim == 4 else images  # points are no pictures
 
         self._draw = draw
 

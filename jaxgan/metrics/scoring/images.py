@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 
 import numpy as np
 
-from jaxgan.data.dataset import Dataset
+from jaxgan.data.dataset import Dataset, Modes
 from jaxgan.data.order import shuffled_index
 from jaxgan.errors import UsageError
 
@@ -15,19 +15,21 @@ BATCH = 256
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Images:
-    """uint8 images, the same at every reading.
+    """uint8 images, or points (float32 [N, d]), the same at every reading.
 
     Attributes:
       name: what reports call the set.
       count: how many.
       read: (begin, end) -> uint8 [end - begin, H, W, C].
       labels: int32 [count], or None.
+      modes: of points, where they are known.
     """
 
     name: str
     count: int
     read: Callable[[int, int], np.ndarray]
     labels: np.ndarray | None = None
+    modes: Modes | None = None
 
     def batches(self, limit: int | None = None) -> Iterator[np.ndarray]:
         """The first `limit` of them, or all."""
@@ -63,11 +65,11 @@ def images_of(dataset: Dataset, limit: int = 0) -> Images:
     count = limit or dataset.num_examples
     order = shuffled_index(np.zeros(2, np.uint32), np.arange(count), dataset.num_examples)
 
-    def read(begin: int, end: int) -> np.ndarray:
-        chosen = order[begin:end]
-        if dataset.is_resident:
-            return dataset.images[chosen]
-        return np.stack([dataset.images[i] for i in chosen.tolist()])
-
     labels = None if dataset.labels is None else dataset.labels[order]
-    return Images(name=dataset.name, count=count, read=read, labels=labels)
+    return Images(
+        name=dataset.name,
+        count=count,
+        read=lambda begin, end: dataset.take(order[begin:end]),
+        labels=labels,
+        modes=dataset.modes,
+    )

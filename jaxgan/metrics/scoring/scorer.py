@@ -6,6 +6,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from jaxgan.data.dataset import Modes
 from jaxgan.errors import UsageError
 from jaxgan.metrics.features import FeatureNetwork
 from jaxgan.metrics.scoring.images import Images
@@ -61,6 +62,8 @@ class Scorer:
                 raise UsageError(f"metric {metric!r} needs labels of the held-out images")
         if "real_labels" in needs and self.real.labels is None:
             raise UsageError(f"metric {metric!r} needs labels of the real images")
+        if "modes" in needs and self.real.modes is None:
+            raise UsageError(f"metric {metric!r} needs a distribution whose modes are known")
         if "fake_logits" in needs and not self.network.description.num_logits:
             name = self.network.description.name
             raise UsageError(f"metric {metric!r} needs class logits, which {name} has not")
@@ -116,6 +119,10 @@ class Scorer:
         return kept_features_of(self._held_out, self.network)
 
     @property
+    def modes(self) -> Modes:
+        return self.real.modes
+
+    @property
     def real_labels(self) -> np.ndarray:
         return self.real.labels
 
@@ -139,7 +146,7 @@ class Offered:
         self.scorer, self.fake = scorer, fake
 
     def get(self, name: str) -> Any:
-        return getattr(self, name) if name.startswith("fake_") else getattr(self.scorer, name)
+        return getattr(self, name) if name.startswith("fake") else getattr(self.scorer, name)
 
     @cached_property
     def _extracted(self) -> dict[str, np.ndarray]:

@@ -3,7 +3,10 @@
     real_features, fake_features, held_out_features     [N, d], of one network
     fake_logits                                         [N, K], of the same network
     real_labels, fake_labels, held_out_labels           int32 [N]
-    real_images, fake_images, held_out_images           uint8 [n, H, W, C], at most `PIXELS`
+    real_images, fake_images, held_out_images           uint8 [n, H, W, C], at most `PIXELS`, or
+                                                        points float32 [n, d]
+    fake                                                all fakes, as `Images`
+    modes                                               `Modes` of the distribution
     network                                             a `FeatureNetwork`
     protocol                                            see protocols.py
 
@@ -23,10 +26,13 @@ import numpy as np
 
 from jaxgan import metrics
 from jaxgan.choices import choose
+from jaxgan.data.dataset import Modes
 from jaxgan.data.feed import to_float
 from jaxgan.errors import UsageError
-from jaxgan.metrics.features import FeatureNetwork, perceptual_distance
+from jaxgan.metrics.features import FeatureNetwork, extract, perceptual_distance
+from jaxgan.metrics.modes import divergences
 from jaxgan.metrics.scoring.accuracy import classification_accuracy
+from jaxgan.metrics.scoring.images import BATCH, Images
 from jaxgan.metrics.scoring.protocols import Protocol
 
 OFFERED = (
@@ -40,6 +46,8 @@ OFFERED = (
     "real_images",
     "fake_images",
     "held_out_images",
+    "fake",
+    "modes",
     "network",
     "protocol",
 )
@@ -194,7 +202,32 @@ def perceptual_diversity(fake_images, network: FeatureNetwork, protocol: Protoco
     return {"perceptual_diversity": (found.mean(), found.std(ddof=1) / len(found) ** 0.5)}
 
 
+def mode_counts(fake_images, modes: Modes) -> Values:
+    """Modes found, share of samples of high quality, divergences (metrics/modes.py)."""
+    return metrics.mode_counts(fake_images, *modes)._asdict()
+
+
+def stacked_modes(fake: Images, network: FeatureNetwork) -> Values:
+    """Modes of Stacked-MNIST of 1,000, and KL(fakes || uniform), by a classifier of each channel.
+
+    The published numbers (Metz et al. 2017; Lin et al. 2018) are of 26,000 fakes.
+    """
+    if network.description.channels != 1 or fake.read(0, 1).shape[-1] != 3:
+        raise UsageError("stacked_modes needs features of grey images, mnist, and three channels")
+    channels = (batch[..., i : i + 1] for batch in fake.batches() for i in range(3))
+    digits = extract(network, channels, outputs=("logits",))["logits"].argmax(axis=1)
+    numbers = []
+    for begin in range(0, fake.count, BATCH):  # three channels of a batch follow each other
+        size = min(BATCH, fake.count - begin)
+        hundreds, tens, ones = digits[3 * begin : 3 * (begin + size)].reshape(3, size)
+        numbers.append(100 * hundreds + 10 * tens + ones)
+    counts = np.bincount(np.concatenate(numbers), minlength=1000)
+    return {"stacked_modes": float(np.count_nonzero(counts)), "stacked_kl": divergences(counts)[0]}
+
+
 SCORES: dict[str, Score] = {
+    "mode_counts": Score(mode_counts, "lower", "reverse_kl"),
+    "stacked_modes": Score(stacked_modes, "lower", "stacked_kl"),
     "fd": Score(fd, "lower"),
     "fd_infinity": Score(fd_infinity, "lower"),
     "kd": Score(kd, "lower"),

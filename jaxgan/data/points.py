@@ -1,0 +1,173 @@
+"""Distributions whose modes are known: points by seed, made at the start, float32 [N, d].
+
+What makes mode collapse countable. Settings of the ring and the grid are PacGAN's (Lin et al. 2018,
+sec. 4.1), of the mixture in 1,200 dimensions VEEGAN's (Srivastava et al. 2017).
+"""
+
+import pathlib
+import zipfile
+
+import numpy as np
+
+from jaxgan.data.dataset import Dataset, Modes
+from jaxgan.errors import UsageError
+
+
+def load_ring(
+    *,
+    num_points: int = 100_000,
+    num_modes: int = 8,
+    radius: float = 1.0,
+    sigma: float = 0.01,
+    points_seed: int = 0,
+) -> Dataset:
+    """Gaussians of deviation `sigma` at even places of a circle of `radius`, [N, 2]."""
+    _positive(num_modes=num_modes, radius=radius, sigma=sigma)
+    angles = 2 * np.pi * np.arange(num_modes) / num_modes
+    centres = radius * np.stack([np.cos(angles), np.sin(angles)], axis=1)
+    return _around("ring", centres, sigma, num_points, points_seed)
+
+
+def load_grid(
+    *,
+    num_points: int = 100_000,
+    side: int = 5,
+    spacing: float = 2.0,
+    sigma: float = 0.05,
+    points_seed: int = 0,
+) -> Dataset:
+    """Gaussians of deviation `sigma` on a square of `side` x `side` places about 0, [N, 2]."""
+    _positive(side=side, spacing=spacing, sigma=sigma)
+    places = spacing * (np.arange(side) - (side - 1) / 2)
+    centres = np.stack(np.meshgrid(places, places), axis=-1).reshape(-1, 2)
+    return _around("grid", centres, sigma, num_points, points_seed)
+
+
+def load_mixture(
+    *,
+    num_points: int = 20_000,
+    num_modes: int = 10,
+    dimension: int = 1200,
+    inner_dimension: int = 700,
+    spread: float = 1.0,
+    sigma: float = 0.1,
+    points_seed: int = 0,
+) -> Dataset:
+    """Gaussians of deviation `sigma` in a subspace of `inner_dimension`, [N, dimension].
+
+    The subspace is random, and so are the centres in it: N(0, spread^2) in each coordinate. A point
+    of a mode lies near a sphere of radius sigma sqrt(inner_dimension) about its centre, so that is
+    the unit in which `Modes.sigma` counts distances.
+    """
+    _positive(num_modes=num_modes, spread=spread, sigma=sigma)
+    if not 0 < inner_dimension <= dimension:
+        raise UsageError(
+            f"inner_dimension is {inner_dimension}; expected 1 to dimension, {dimension}"
+        )
+    rng = np.random.default_rng([points_seed, 1])
+    basis, _ = np.linalg.qr(rng.standard_normal((dimension, inner_dimension)))
+    inner = spread * rng.standard_normal((num_modes, inner_dimension))
+    which, noise = _draws(num_modes, inner_dimension, num_points, points_seed)
+    points = (inner[which] + sigma * noise) @ basis.T
+    modes = Modes(inner @ basis.T, sigma * inner_dimension**0.5)
+    return _dataset("mixture", points, which, modes)
+
+
+def load_spiral(
+    *,
+    num_points: int = 100_000,
+    turns: float = 2.0,
+    sigma: float = 0.02,
+    points_seed: int = 0,
+) -> Dataset:
+    """Points at even lengths of an Archimedean spiral that ends at radius 1, with noise, [N, 2]."""
+    _positive(turns=turns, sigma=sigma)
+    rng = np.random.default_rng(points_seed)
+    # The length of r = a t is near a t^2 / 2.
+    t = 2 * np.pi * turns * np.sqrt(rng.uniform(size=num_points))
+    points = (t / (2 * np.pi * turns))[:, None] * np.stack([np.cos(t), np.sin(t)], axis=1)
+    return _dataset("spiral", points + sigma * rng.standard_normal(points.shape))
+
+
+def load_two_moons(
+    *, num_points: int = 100_000, sigma: float = 0.05, points_seed: int = 0
+) -> Dataset:
+    """Two half circles of radius 1 that reach into each other, with noise, [N, 2]."""
+    _positive(sigma=sigma)
+    rng = np.random.default_rng(points_seed)
+    angles, lower = np.pi * rng.uniform(size=num_points), rng.integers(0, 2, num_points)
+    upper = np.stack([np.cos(angles), np.sin(angles)], axis=1)
+    points = np.where(lower[:, None], [1.0, 0.5] - upper, upper) - [0.5, 0.25]
+    return _dataset("two_moons", points + sigma * rng.standard_normal(points.shape), lower)
+
+
+def load_gaussian(
+    *,
+    num_points: int = 100_000,
+    dimension: int = 2,
+    sigma: float = 1.0,
+    points_seed: int = 0,
+) -> Dataset:
+    """One Gaussian about 0, [N, dimension]."""
+    _positive(dimension=dimension, sigma=sigma)
+    return _around("gaussian", np.zeros((1, dimension)), sigma, num_points, points_seed)
+
+
+def load_points(*, dir: str = "") -> Dataset:
+    """The points of a .npz file `dir`: `points`, real numbers [N, d].
+
+    With `centres` [K, d] and `sigma` in the file modes can be counted.
+
+    Raises:
+      UsageError: the file is missing, or does not hold these.
+    """
+    path = pathlib.Path(dir).expanduser()
+    if not dir or not path.is_file():
+        raise UsageError(f"data set 'points' needs dir, a .npz file with points; got {dir!r}")
+    try:
+        with np.load(path, allow_pickle=False) as file:
+            arrays = {key: file[key] for key in file.files}
+    except (ValueError, OSError, EOFError, zipfile.BadZipFile, TypeError, AttributeError) as error:
+        raise UsageError(f"{path} is not a readable .npz file of plain arrays ({error})") from error
+    points = arrays.get("points", np.zeros(0))
+    if points.ndim != 2 or points.dtype.kind not in "fiu" or not np.isfinite(points).all():
+        raise UsageError(
+            f"{path} must hold points, finite numbers [N, d]; it holds "
+            + (", ".join(f"{k} {list(v.shape)}" for k, v in arrays.items()) or "nothing")
+        )
+    modes = None
+    if "centres" in arrays:
+        centres, sigma = arrays["centres"], float(arrays.get("sigma", 0.0))
+        if centres.ndim != 2 or centres.shape[1] != points.shape[1] or not sigma > 0:
+            raise UsageError(f"{path}: centres must be [K, {points.shape[1]}], with sigma above 0")
+        modes = Modes(centres, sigma)
+    return _dataset(path.stem, points, modes=modes)
+
+
+def _around(name: str, centres: np.ndarray, sigma: float, count: int, seed: int) -> Dataset:
+    which, noise = _draws(len(centres), centres.shape[1], count, seed)
+    return _dataset(name, centres[which] + sigma * noise, which, Modes(centres, sigma))
+
+
+def _draws(modes: int, dimension: int, count: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
+    """The mode of each point, and its noise, N(0, I)."""
+    _positive(num_points=count)
+    rng = np.random.default_rng(seed)
+    return rng.integers(0, modes, count), rng.standard_normal((count, dimension))
+
+
+def _dataset(name: str, points: np.ndarray, labels=None, modes: Modes | None = None) -> Dataset:
+    count = 0 if labels is None else int(labels.max()) + 1
+    return Dataset(
+        name=name,
+        images=points.astype(np.float32),
+        labels=labels,
+        classes=tuple(map(str, range(count))),
+        modes=modes,
+    )
+
+
+def _positive(**values: float) -> None:
+    for name, value in values.items():
+        if not value > 0:
+            raise UsageError(f"{name} must be positive; got {value}")
