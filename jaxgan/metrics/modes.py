@@ -39,7 +39,7 @@ def mode_counts(samples, centres, sigma: float) -> ModeCounts:
     reverse, forward = divergences(all_counts)
     return ModeCounts(
         int(np.count_nonzero(good_counts)),
-        float(np.sum(good_counts) / len(samples)),
+        float(np.sum(good_counts, dtype=np.float64) / len(samples)),
         reverse,
         forward,
     )
