@@ -21,6 +21,7 @@ from jaxgan.engine.step import Batch, Optimizer, draws_per_step
 from jaxgan.errors import UsageError, unknown
 from jaxgan.games.adversarial import AdversarialGame, Augment, WeightedTerm
 from jaxgan.games.fakes import FakeMaker
+from jaxgan.games.plane import Drawing
 from jaxgan.metrics.features import FEATURES
 from jaxgan.metrics.scoring import PROTOCOLS, Images, Scorer, images_of
 from jaxgan.metrics.scoring.reference import features_of
@@ -46,13 +47,18 @@ def build(config: ConfigDict) -> Experiment:
       UsageError: what the user can mend in the config or the data.
     """
     devices = jax.device_count()
-    if config.data.batch_size % devices:
+    if config.seeds == 1 and config.data.batch_size % devices:
         raise UsageError(
             f"config.data.batch_size must be a multiple of the {devices} devices; "
             f"got {config.data.batch_size}"
         )
     dataset = build_dataset(config)
     config = resolve(config, dataset)
+    if config.seeds > 1 and not dataset.is_resident:
+        raise UsageError(
+            f"config.seeds={config.seeds}: many seeds need data that fit in memory; "
+            f"{dataset.name} is streamed (data.max_resident_mb)"
+        )
     game = build_game(config)
     feed = make_feed(
         dataset,
@@ -66,6 +72,8 @@ def build(config: ConfigDict) -> Experiment:
         optimizers=build_optimizers(config),
         feed=feed,
         seed=config.seed,
+        seeds=seeds_of(config),
+        picture=Drawing(game) if dataset.image_shape == (2,) else None,
         steps=config.train.steps,
         ema=config.train.ema,
         steps_per_call=config.train.steps_per_call,
@@ -84,6 +92,11 @@ def build(config: ConfigDict) -> Experiment:
     with mended_by_user("this config cannot be trained"):
         trace_step(run)
     return Experiment(config, dataset, run)
+
+
+def seeds_of(config: ConfigDict) -> int:
+    """`Run.seeds`: 0 of one run."""
+    return config.seeds if config.seeds > 1 else 0
 
 
 @contextmanager

@@ -85,7 +85,8 @@ def main(arguments: list[str]) -> None:
         for network in networks
         for protocol in protocols
     ]  # fmt: skip
-    if min(sets.fake.count, sets.real.count) < FEW:
+    frechet = any(name.startswith(("fd", "fid")) for name in metrics)
+    if frechet and min(sets.fake.count, sets.real.count) < FEW:
         warn(f"{sets.real.count} real images and {sets.fake.count} fakes: a Fréchet distance of "
              f"fewer than {FEW} is far too high; compare it at equal numbers only")  # fmt: skip
     print(heading(sets))
@@ -121,6 +122,7 @@ def parse(arguments: list[str]):
     parser.add_argument("--num_real", type=int, default=0, help="default: all")
     parser.add_argument("--split", default="", help="of the run's data; default: the trained one")
     parser.add_argument("--checkpoint", default="last", help="last, best, or a step")
+    parser.add_argument("--member", type=int, default=0, help="which, where seeds trained several")
     parser.add_argument("--params", choices=WEIGHTS, default="ema", help="averaged, or as they are")
     parser.add_argument("--batch_stats", choices=BATCH_STATISTICS, default="ema",
                         help="of batch norm: collected in training, or measured anew")  # fmt: skip
@@ -160,6 +162,7 @@ def of_workdir(flags, config) -> Sets:
         weights=flags.params,
         batch_statistics=flags.batch_stats,
         seed=flags.seed,
+        member=flags.member,
     )
     with config.unlocked():
         if flags.data_dir:
@@ -178,6 +181,7 @@ def of_workdir(flags, config) -> Sets:
     stated = {
         "source": str(flags.workdir),
         "checkpoint": trained.step,
+        "member": flags.member,
         "params": flags.params,
         "batch_statistics": flags.batch_stats,
         "seed": flags.seed,

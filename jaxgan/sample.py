@@ -34,6 +34,7 @@ def main(arguments: list[str]) -> None:
         default="ema",
         help="of batch norm: collected in training, or measured anew",
     )
+    parser.add_argument("--member", type=int, default=0, help="which, where seeds trained several")
     parser.add_argument("--num", type=int, help="images, default 64; rows to interpolate, 8")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--label", type=int, help="class of a conditional generator; default: all")
@@ -45,7 +46,7 @@ def main(arguments: list[str]) -> None:
         help="rows of N images between two latents",
     )
     parser.add_argument("--out", type=Path, help="grid as PNG; default without --npz: grid.png")
-    parser.add_argument("--npz", type=Path, help="images uint8 [N, H, W, C], and labels")
+    parser.add_argument("--npz", type=Path, help="uint8 [N, H, W, C], labels; or points")
     flags = parser.parse_args(arguments)
     num = flags.num if flags.num is not None else 8 if flags.interpolate else 64
     if num < 1:
@@ -63,6 +64,7 @@ def main(arguments: list[str]) -> None:
         flags.workdir,
         flags.checkpoint if flags.step is None else str(flags.step),
         batch_statistics=flags.batch_stats,
+        member=flags.member,
     )
     key = jax.random.key(flags.seed)
     labels = choose_labels(game.gen.num_classes, num, flags.label)
@@ -75,13 +77,16 @@ def main(arguments: list[str]) -> None:
         latents = game.latents(fold(key, "sample"), num)
         columns = grid_columns(game.gen.num_classes if flags.label is None else 0, num)
     images = generate(game, ema, latents, labels)
+    points = images.ndim == 2
+    if points and not flags.npz:
+        raise UsageError("this generator makes points and no images; save them with --npz")
     if flags.npz:
-        arrays = {"images": to_uint8(images)}
+        arrays = {"points": images} if points else {"images": to_uint8(images)}
         if labels is not None:
             arrays["labels"] = np.asarray(labels, np.int32)
         np.savez_compressed(flags.npz, **arrays)
         print(f"{len(images)} images in {flags.npz}")
-    if out:
+    if out and not points:
         padding = -len(images) % columns
         images = np.pad(images, ((0, padding), (0, 0), (0, 0), (0, 0)), constant_values=1.0)
         save_grid(out, images.reshape(-1, columns, *images.shape[1:]))

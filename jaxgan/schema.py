@@ -35,6 +35,7 @@ OPTIMIZER = {
 TERM = {"weight": 1.0, "interval": 1}
 DEFAULTS: dict[str, Any] = {
     "seed": 0,
+    "seeds": 1,  # so many runs in one program, of seed, seed + 1, ...
     "loss": "non_saturating",
     "loss_weight": {"disc": 1.0, "gen": 1.0},  # of the loss itself, beside the terms
     "terms": {},  # name -> {weight, interval, and what the term takes}
@@ -79,6 +80,7 @@ DEFAULTS: dict[str, Any] = {
 # What a resolved config adds: facts of the data set, from which sampling builds the networks.
 RESOLVED = ("image_shape", "num_classes", "num_examples")
 POSITIVE = (
+    "seeds",
     "data.batch_size",
     "train.steps",
     "train.disc_turns",

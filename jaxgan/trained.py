@@ -7,9 +7,10 @@ import jax
 import jax.numpy as jnp
 from ml_collections import ConfigDict
 
-from jaxgan.build import build_game, build_optimizers, example_batch
+from jaxgan.build import build_game, build_optimizers, example_batch, seeds_of
 from jaxgan.engine.calls import initializer
 from jaxgan.engine.checkpoint import Checkpoints
+from jaxgan.engine.gallery import of_seed
 from jaxgan.errors import UsageError
 from jaxgan.games.adversarial import AdversarialGame
 from jaxgan.games.standing import standing_statistics
@@ -37,6 +38,7 @@ def load_generator(
     weights: str = "ema",
     batch_statistics: str = "ema",
     seed: int = 0,
+    member: int = 0,
 ) -> Trained:
     """The generator of a run.
 
@@ -44,16 +46,22 @@ def load_generator(
     weights: "ema", averaged over training, or "raw", as the optimizer left them.
     batch_statistics: "ema", collected in training, or "standing", measured anew (standing.py)
       with latents of `seed`.
+    member: which of the runs, where `seeds` trained several.
 
     Raises:
       UsageError: no run, no checkpoint, or not that one.
     """
     config = read_config(workdir)
     game, optimizers = build_game(config), build_optimizers(config)
+    if not 0 <= member < config.seeds:
+        raise UsageError(f"--member must be in 0..{config.seeds - 1}; got {member}")
+    seeds = seeds_of(config)
     folder, step = find_checkpoint(workdir, checkpoint)
     with Checkpoints(folder, read_only=True) as checkpoints:
-        init = initializer(game, optimizers, config.seed)
+        init = initializer(game, optimizers, config.seed, seeds)
         state = checkpoints.restore(step, init.eval_shape(example_batch(config)))
+    if seeds:
+        state = of_seed(state, member)
     generator = {
         "ema": state.ema,
         "raw": {"params": state.params["gen"], "variables": state.variables["gen"]},

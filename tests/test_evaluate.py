@@ -54,7 +54,7 @@ def test_a_run_is_scored_as_its_config_says(trained, capsys):
     assert line["real"]["name"] == "fashion_mnist_10k:train" and line["real"]["count"] == 256
     assert len(line["real"]["sha256"]) == len(line["features"]["sha256"]) == 64
     assert line["fake"] == {
-        "count": 64, "source": str(trained), "checkpoint": 20, "params": "ema",
+        "count": 64, "source": str(trained), "checkpoint": 20, "member": 0, "params": "ema",
         "batch_statistics": "ema", "seed": 0,
         "quantization": "floor(127.5 x + 128), clipped to 0..255",
     }  # fmt: skip

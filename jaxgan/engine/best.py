@@ -4,6 +4,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from jaxgan.engine.checkpoint import Checkpoints
 from jaxgan.engine.step import TrainState
 
@@ -38,7 +40,7 @@ class Best:
 
     def see(self, step: int, scores: Mapping[str, float], state: TrainState) -> None:
         """Keeps `state` where the score is better than all before."""
-        score = scores[self._watched]
+        score = float(np.mean(scores[self._watched]))  # over many seeds, where there are
         if self.score is None or self._sign * score < self._sign * self.score:
             self.step, self.score = step, score
             self._checkpoints.save(step, state)

@@ -1,7 +1,6 @@
 """The compiled parts of a run: its first state, and calls of one or more steps."""
 
 from collections.abc import Callable, Mapping
-from functools import partial
 from itertools import groupby
 from typing import Any
 
@@ -9,7 +8,7 @@ import jax
 import jax.numpy as jnp
 
 from jaxgan.engine.run import Run
-from jaxgan.engine.sharding import divide, make_mesh, replicated
+from jaxgan.engine.sharding import divide, divided, make_mesh, replicated
 from jaxgan.engine.step import (
     Batch,
     Game,
@@ -34,19 +33,38 @@ def first_batch(run: Run) -> Callable[[Any, jax.Array], Batch]:
     )
 
 
-def initializer(game: Game, optimizers: Mapping[str, Optimizer], seed: int) -> Any:
-    """The jitted function from a batch to the state before the first step, on all devices."""
-    return jax.jit(
-        lambda batch: init_state(game, optimizers, jax.random.key(seed), batch),
-        out_shardings=replicated(make_mesh()),
-    )
+def initializer(game: Game, optimizers: Mapping[str, Optimizer], seed: int, seeds: int = 0) -> Any:
+    """The jitted function from a batch to the state before the first step, on all devices.
+
+    seeds: see `Run`; of many the states, along a first axis that the devices share.
+    """
+    mesh = make_mesh()
+
+    def init(batch: Batch) -> TrainState:
+        of_one = lambda root: init_state(game, optimizers, root, batch)
+        return over_seeds(of_one, seeds)(root_keys(seed, seeds))
+
+    whole = not seeds or seeds % mesh.size
+    return jax.jit(init, out_shardings=replicated(mesh) if whole else divided(mesh))
+
+
+def root_keys(seed: int, seeds: int = 0) -> jax.Array:
+    """The root key of a run; of many, those of seed, seed + 1, ..."""
+    if not seeds:
+        return jax.random.key(seed)
+    return jax.vmap(jax.random.key)(seed + jnp.arange(seeds, dtype=jnp.uint32))
+
+
+def over_seeds(function: Callable, seeds: int, in_axes: Any = 0) -> Callable:
+    """`function` of one seed as a function of many, where there are many."""
+    return jax.vmap(function, in_axes=in_axes) if seeds else function
 
 
 def trace_step(run: Run) -> None:
     """Traces a step without compiling it, so that what cannot be trained fails at once."""
     inputs, root = run.feed.inputs(0), jax.random.key(run.seed)
     real = jax.eval_shape(first_batch(run), inputs, root)
-    state = initializer(run.game, run.optimizers, run.seed).eval_shape(real)
+    state = initializer(run.game, run.optimizers, run.seed).eval_shape(real)  # of one seed
     batches = jax.eval_shape(lambda i: run.feed.batch(i, root, jnp.int32(0), 0), inputs)
     jax.eval_shape(make_train_step(run.game, run.optimizers, ema=run.ema), state, batches)
 
@@ -73,7 +91,6 @@ class Calls:
         run, mesh = self._run, self._mesh
         steps = [(make_train_step(game, run.optimizers, ema=run.ema), n) for game, n in parts]
 
-        @partial(jax.jit, donate_argnums=0)
         def call(state: TrainState, inputs: Any) -> tuple[TrainState, Metrics]:
             """The state after the steps, and the last value of each metric."""
             first, metrics = state.step, {}
@@ -82,7 +99,8 @@ class Calls:
                 def one(state, _=None, play=play):
                     key, index = data_key(state.key), state.step - first
                     batches = run.feed.batch(inputs, key, state.step, index)
-                    return play(state, divide(batches, mesh))
+                    # Of many seeds each device has some, and of each of those the whole batch.
+                    return play(state, batches if run.seeds else divide(batches, mesh))
 
                 if count == 1:
                     state, last = one(state)
@@ -92,7 +110,7 @@ class Calls:
                 metrics |= last
             return state, metrics
 
-        return call
+        return jax.jit(over_seeds(call, run.seeds, in_axes=(0, None)), donate_argnums=0)
 
 
 class Call:

@@ -34,6 +34,24 @@ def save_grid(path: Path, images: Any) -> None:
     picture.save(path)
 
 
+def summary_of(metrics: Mapping[str, Any]) -> tuple[dict, dict, dict]:
+    """Means over seeds, their standard errors, and each seed's values; the latter two of many.
+
+    A seed whose value is no number counts in none of them, and is None.
+    """
+    means, errors, each = {}, {}, {}
+    for name in sorted(metrics):
+        values = np.asarray(metrics[name], np.float64)
+        if values.ndim == 0:
+            means[name] = float(values)
+            continue
+        good = values[np.isfinite(values)]
+        means[name] = float(good.mean()) if len(good) else None
+        errors[name] = float(good.std(ddof=1) / len(good) ** 0.5) if len(good) > 1 else None
+        each[name] = [float(v) if np.isfinite(v) else None for v in values]
+    return means, errors, each
+
+
 def read_metrics(path: Path) -> list[dict[str, Any]]:
     """The complete lines of a metrics file; a torn one, of a killed run, is left out."""
     lines = []
@@ -103,18 +121,21 @@ class Report:
 
         seconds: since this start. steps_per_sec: None where no step was timed yet.
         """
+        mean, error, each = summary_of(metrics)
         speed = None if steps_per_sec is None else round(steps_per_sec * self._images, 2)
         line = {
             "step": step,
             "images": step * self._images,
             "seconds": round(self._seconds_before + seconds, 3),
             "images_per_sec": speed,
-            **{name: float(metrics[name]) for name in sorted(metrics)},
+            **mean,
         }
+        if each:
+            line |= {"standard_error": error, "seeds": each}
         with self._path.open("a") as file:
             file.write(json.dumps(line) + "\n")
         for name, value in line.items():
-            if name not in ("step", "images", "seconds") and value is not None:
+            if name not in ("step", "images", "seconds") and isinstance(value, float):
                 self._events.add_scalar(name, value, step)
         shown = {name: f"{line[name]:.3g}" for name in SHOWN if name in line}
         rate = "" if speed is None else f"{speed:.0f}"
@@ -128,8 +149,21 @@ class Report:
 
     def grid(self, name: str, images: Any, step: int) -> None:
         """Saves `samples/<name>.png` of images [rows, columns, H, W, C]."""
-        path = self._workdir / "samples" / f"{name}.png"
-        save_grid(path, np.asarray(images))
+        save_grid(self.samples / f"{name}.png", np.asarray(images))
+        self._show(name, step)
+
+    def picture(self, name: str, pixels: np.ndarray, step: int) -> None:
+        """Saves `samples/<name>.png` of uint8 pixels [H, W, 3]."""
+        self.samples.mkdir(parents=True, exist_ok=True)
+        Image.fromarray(pixels).save(self.samples / f"{name}.png")
+        self._show(name, step)
+
+    @property
+    def samples(self) -> Path:
+        return self._workdir / "samples"
+
+    def _show(self, name: str, step: int) -> None:
+        path = self.samples / f"{name}.png"
         picture = np.asarray(Image.open(path).convert("RGB"))
         tag = name if name in ("reals", "init") else "samples"
         self._events.add_image(tag, picture, step, dataformats="HWC")

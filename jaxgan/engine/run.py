@@ -1,12 +1,13 @@
 """What the loop is given: the game, the data, and how often what is done."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol
 
 import jax
+import numpy as np
 
-from jaxgan.engine.step import Batch, Game, Optimizer
+from jaxgan.engine.step import Batch, Game, Optimizer, TrainState
 
 
 class Feed(Protocol):
@@ -43,6 +44,9 @@ class Run:
 
     ema: decay of the averaged generator, a step.
     steps_per_call: so many steps at most run on the device before the host looks again.
+    seeds: 0 for a run of `seed` alone; n for n runs, of seed, seed + 1, ..., in one program, each
+      as if it were alone. All arrays of the state then have a first axis of seeds.
+    picture: draws a state of one seed as pixels, uint8 [H, W, 3], instead of a grid of samples.
     """
 
     game: Game
@@ -56,6 +60,8 @@ class Run:
     keep: int
     keep_every: int
     steps_per_call: int = 1
+    seeds: int = 0
+    picture: Callable[[TrainState, Batch], np.ndarray] | None = None
     evaluate: Evaluator | None = None
     config: str = ""  # what `config.json` of the workdir is to say
 

@@ -19,6 +19,11 @@ def replicated(mesh: Mesh) -> NamedSharding:
     return NamedSharding(mesh, PartitionSpec())
 
 
+def divided(mesh: Mesh) -> NamedSharding:
+    """Of arrays whose first axis the devices share."""
+    return NamedSharding(mesh, PartitionSpec("data"))
+
+
 def divide(batches: Any, mesh: Mesh) -> Any:
     """Batches [draws, B, ...] with B divided over the devices; traceable."""
     return jax.lax.with_sharding_constraint(

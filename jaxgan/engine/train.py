@@ -1,6 +1,5 @@
 """The host loop: data, step, log, sample, evaluate, save. It never learns which game it plays."""
 
-import math
 from collections.abc import Mapping
 from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
@@ -8,10 +7,12 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 
 from jaxgan.engine.best import Best
-from jaxgan.engine.calls import Calls, first_batch, initializer
+from jaxgan.engine.calls import Calls, first_batch, initializer, over_seeds
 from jaxgan.engine.checkpoint import Checkpoints
+from jaxgan.engine.gallery import Gallery, of_seed
 from jaxgan.engine.report import Report, read_metrics
 from jaxgan.engine.run import Run, call_end, is_time
 from jaxgan.engine.step import Batch, Metrics, TrainState, draws_per_step
@@ -41,8 +42,7 @@ def train(run: Run, workdir: Path) -> dict[str, Any]:
             raise UsageError(
                 f"{workdir} is trained to step {first}; train.steps={run.steps} lies before it"
             )
-        root = jax.random.key(run.seed)
-        real = jax.jit(first_batch(run))(run.feed.inputs(0), root)
+        real = jax.jit(first_batch(run))(run.feed.inputs(0), jax.random.key(run.seed))
         state = start(run, checkpoints, first, real)
         images_per_step = run.batch_size * draws_per_step(run.game.schedule)
         with Report(
@@ -79,12 +79,10 @@ def play_on(
     report: Report,
 ) -> dict[str, Any]:
     """The loop. real: the data of step 0."""
-    root = jax.random.key(run.seed)
-    preview = jax.jit(run.game.preview)
-    look = lambda: preview(state.ema["params"], state.ema["variables"], real, fold(root, "preview"))
+    gallery = Gallery(run, real, report)
     if first == 0:
-        report.grid("reals", in_rows_of_8(real["image"]), 0)
-        report.grid("init", look(), 0)
+        gallery.hang_reals()
+        gallery.hang("init", state)
 
     calls, watch = Calls(run), Stopwatch()
     latest: Metrics = {}
@@ -101,23 +99,26 @@ def play_on(
             watch.steps += done - begin
         latest.update(metrics)
         last = done == run.steps
-        scores = {}
-        if run.evaluate and (last or is_time(run.cadence.evaluate, done)):
-            with watch.stopped(state):
-                scores = run.evaluate(state.ema, fold(root, "evaluate"))
-                best.see(done, scores, state)
-        if last or scores or is_time(run.cadence.log, done):
-            values = jax.device_get(latest) | scores  # waits for the device; else no step does
+        scored = run.evaluate is not None and (last or is_time(run.cadence.evaluate, done))
+        if last or scored or is_time(run.cadence.log, done):
+            values = jax.device_get(latest)  # waits for the device; else no step does
             latest.clear()  # a lazy term that was not due since the last line is not in the next
             require_finite(values, done)
+            if scored:
+                with watch.stopped(state):
+                    scores = evaluate(run, state)
+                    best.see(done, scores, state)
+                values |= scores
             line = report.log(done, values, seconds=watch.elapsed(), steps_per_sec=watch.lap())
         if run.cadence.sample and (last or is_time(run.cadence.sample, done)):
             with watch.stopped(state):
-                report.grid(f"{done:06d}", look(), done)
+                gallery.hang(f"{done:06d}", state)
         if last or is_time(run.cadence.checkpoint, done):
             with watch.stopped(state):
-                require_finite({"the parameters": total(state.params)}, done)
+                sums = over_seeds(total, run.seeds)(state.params)
+                require_finite({"the parameters": jax.device_get(sums)}, done)
                 checkpoints.save(done, state)
+    gallery.close()
     line["images_per_sec"] = round(watch.mean() * line["images"] / run.steps, 2)
     return summarize(run, state, line, report, best)
 
@@ -133,10 +134,14 @@ def summarize(
     summary = {
         "steps": run.steps,
         **{name: line[name] for name in ("images", "seconds", "images_per_sec")},
-        "parameters": {player: count_parameters(params) for player, params in state.params.items()},
+        "parameters": {
+            player: count_parameters(params) // max(1, run.seeds)
+            for player, params in state.params.items()
+        },
         "device": describe_devices(),
         "jax": jax.__version__,
         "last": {name: value for name, value in line.items() if "/" in name},
+        **{name: line[name] for name in ("standard_error", "seeds") if name in line},
         **({"best": best.summary()} if best else {}),
     }
     report.summarize(summary)
@@ -145,7 +150,7 @@ def summarize(
 
 def start(run: Run, checkpoints: Checkpoints, first: int, real: Batch) -> TrainState:
     """The state of checkpoint `first`, or a new one when it is 0."""
-    init = initializer(run.game, run.optimizers, run.seed)
+    init = initializer(run.game, run.optimizers, run.seed, run.seeds)
     return checkpoints.restore(first, init.eval_shape(real)) if first else init(real)
 
 
@@ -155,20 +160,23 @@ def total(params: Any) -> jax.Array:
     return sum(jnp.sum(leaf) for leaf in jax.tree.leaves(params))
 
 
+def evaluate(run: Run, state: TrainState) -> dict[str, Any]:
+    """Scores of the averaged generator; of many seeds arrays of them."""
+    keys = over_seeds(lambda key: fold(key, "evaluate"), run.seeds)(state.key)
+    if not run.seeds:
+        return run.evaluate(state.ema, keys)
+    each = [run.evaluate(of_seed(state.ema, i), keys[i]) for i in range(run.seeds)]
+    return {name: np.array([scores[name] for scores in each]) for name in each[0]}
+
+
 def require_finite(metrics: Mapping[str, Any], step: int) -> None:
-    broken = [name for name, value in metrics.items() if not math.isfinite(value)]
+    """Raises Diverged where a value is no number; of many seeds only where none of theirs is."""
+    broken = [name for name, value in metrics.items() if not np.isfinite(value).any()]
     if broken:
         raise Diverged(
             f"{', '.join(sorted(broken))} not finite at step {step}; lower the learning rates, "
             "or add a penalty (terms.r1) or clip_grad_norm"
         )
-
-
-def in_rows_of_8(images: jax.Array) -> jax.Array:
-    """At most 64 of `images` [B, H, W, C] as a grid [rows, columns, H, W, C]."""
-    columns = min(8, len(images))
-    rows = min(8, len(images) // columns)
-    return images[: rows * columns].reshape(rows, columns, *images.shape[1:])
 
 
 def count_parameters(params: Any) -> int:

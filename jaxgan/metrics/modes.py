@@ -33,13 +33,12 @@ def mode_counts(samples, centres, sigma: float) -> ModeCounts:
     samples, centres = matrices(samples=samples, centres=centres)
     if not sigma > 0:
         raise UsageError(f"sigma must be positive; got {sigma}")
-    all_counts, good_counts = _counts(
-        jnp.asarray(samples, jnp.float32), jnp.asarray(centres, jnp.float32), sigma
-    )
+    counts = _counts(jnp.asarray(samples, jnp.float32), jnp.asarray(centres, jnp.float32), sigma)
+    all_counts, good_counts = np.asarray(counts, np.float64)
     reverse, forward = divergences(all_counts)
     return ModeCounts(
         int(np.count_nonzero(good_counts)),
-        float(np.sum(good_counts, dtype=np.float64) / len(samples)),
+        float(good_counts.sum() / len(samples)),
         reverse,
         forward,
     )
