@@ -235,7 +235,7 @@ def build_evaluator(config: ConfigDict, game: AdversarialGame, dataset: Dataset)
     which are as frequent as in the data.
     """
     fields = config.eval
-    real = images_of(dataset, fields.num_real)
+    real = images_of(dataset, min(fields.num_real, dataset.num_examples))
     scorer = build_scorer(
         fields.metrics, fields.protocol, fields.features, real, weights=fields.weights
     )

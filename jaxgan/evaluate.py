@@ -169,7 +169,9 @@ def of_workdir(flags, config) -> Sets:
             config.data.dir = flags.data_dir
         if flags.split:
             config.data.split = flags.split
-    real = images_of(build_dataset(config), flags.num_real or config.eval.num_real)
+    dataset = build_dataset(config)
+    own = min(config.eval.num_real, dataset.num_examples)
+    real = images_of(dataset, flags.num_real or own)
     count = flags.num or config.eval.num
     labels = fake_labels(real.labels, count) if config.data.num_classes else None
     key = jax.random.key(flags.seed)

@@ -73,7 +73,7 @@ DEFAULTS: dict[str, Any] = {
         "weights": "",  # its file of weights; "": from where they belong
         "protocol": "torch-fidelity",
         "num": 1024,  # fakes
-        "num_real": 0,  # 0: the whole split
+        "num_real": 0,  # at most so many real images; 0: the whole split
     },
     "checkpoint": {"every": 1000, "keep": 2, "keep_every": 0},
 }
