@@ -25,7 +25,7 @@ def get_config() -> ConfigDict:
     config.log = {"every": 50}
     config.sample = {"every": 500}
     config.eval = {
-        "every": 500,
+        "every": 1000,
         "metrics": ("fd", "swd"),
         "features": "fashion_mnist",
         "num": 5000,
