@@ -130,9 +130,11 @@ def build_game(config: ConfigDict) -> AdversarialGame:
         cannot make the images of the data set.
     """
     with mended_by_user("these networks and terms do not fit together"):
+        *space, channels = config.data.image_shape
+        shapes = {"gen": (*space, channels), "disc": (*space, channels * config.train.packing)}
         networks = {
             player: network(player, config[player].name)(
-                image_shape=tuple(config.data.image_shape),
+                image_shape=shapes[player],
                 num_classes=config.data.num_classes,
                 **{name: value for name, value in config[player].items() if name != "name"},
             )
@@ -145,6 +147,7 @@ def build_game(config: ConfigDict) -> AdversarialGame:
             augments=tuple(
                 build_augment(name, config.augment[name]) for name in sorted(config.augment)
             ),
+            packing=config.train.packing,
             schedule=("disc",) * config.train.disc_turns + ("gen",) * config.train.gen_turns,
             dtype=config.train.dtype,
             disc_weight=config.loss_weight.disc,

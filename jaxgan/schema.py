@@ -59,6 +59,7 @@ DEFAULTS: dict[str, Any] = {
         "steps": 4000,
         "disc_turns": 1,  # updates of the discriminator in a step
         "gen_turns": 1,
+        "packing": 1,  # images that the discriminator sees as one; batch_size counts single ones
         "ema": 0.999,  # decay of the averaged generator in a step; 0: no averaging
         "dtype": "float32",  # or bfloat16: what the networks compute in
         "steps_per_call": 1,  # on the device between two looks of the host; more helps small nets
@@ -83,6 +84,7 @@ POSITIVE = (
     "train.steps",
     "train.disc_turns",
     "train.gen_turns",
+    "train.packing",
     "train.steps_per_call",
     "log.every",
     "checkpoint.keep",
