@@ -28,7 +28,7 @@ from jaxgan.objectives.augment import AUGMENTS
 from jaxgan.objectives.losses import LOSSES
 from jaxgan.objectives.optimizers import OPTIMIZERS, SCHEDULES, learning_rate, make_optimizer
 from jaxgan.objectives.penalties import Term
-from jaxgan.schema import RESOLVED, keywords, network, term
+from jaxgan.schema import RESOLVED, keywords, method, network, term
 
 
 class Experiment(NamedTuple):
@@ -68,6 +68,7 @@ def build(config: ConfigDict) -> Experiment:
         seed=config.seed,
         steps=config.train.steps,
         ema=config.train.ema,
+        make_step=build_method(config),
         steps_per_call=config.train.steps_per_call,
         batch_size=config.data.batch_size,
         cadence=Cadence(
@@ -180,10 +181,17 @@ def build_augment(name: str, fields: Mapping[str, Any]) -> Augment:
     return partial(chosen, **keywords(chosen, fields, drop=("name",)))
 
 
+def build_method(config: ConfigDict) -> Callable:
+    """`(game, optimizers, *, ema) -> step`: the method that the config names, with its options."""
+    make = method(config.method.name).make
+    return partial(make, **keywords(make, config.method, drop=("name",)))
+
+
 def build_optimizers(config: ConfigDict) -> dict[str, Optimizer]:
     """Both players' optimizers; steps of the config become updates of the player."""
-    optimizers = {}
-    for player, turns in (("disc", config.train.disc_turns), ("gen", config.train.gen_turns)):
+    optimizers, updates = {}, method(config.method.name).updates
+    for player in ("disc", "gen"):
+        turns = config.train[f"{player}_turns"] * updates
         fields = dict(config.optim[player])
         rule = choose("optimizer", OPTIMIZERS, fields.pop("name"))
         if fields["schedule"] not in SCHEDULES:

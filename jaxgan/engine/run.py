@@ -1,12 +1,12 @@
 """What the loop is given: the game, the data, and how often what is done."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol
 
 import jax
 
-from jaxgan.engine.step import Batch, Game, Optimizer
+from jaxgan.engine.step import Batch, Game, Optimizer, TrainStep, make_train_step
 
 
 class Feed(Protocol):
@@ -42,6 +42,7 @@ class Run:
     """All that training needs.
 
     ema: decay of the averaged generator, a step.
+    make_step: of METHODS, with its options: `(game, optimizers, *, ema) -> step`.
     steps_per_call: so many steps at most run on the device before the host looks again.
     """
 
@@ -55,6 +56,7 @@ class Run:
     cadence: Cadence
     keep: int
     keep_every: int
+    make_step: Callable[..., TrainStep] = make_train_step
     steps_per_call: int = 1
     evaluate: Evaluator | None = None
     config: str = ""  # what `config.json` of the workdir is to say

@@ -8,10 +8,11 @@ and hidden=(200,) * 3, both with init_std=0.02.
 
 import math
 from collections.abc import Callable
-from functools import partial
+from functools import partial, reduce
 
 import flax.linen as nn
 import jax
+import jax.numpy as jnp
 
 from jaxgan.choices import choose
 from jaxgan.networks.minibatch import MINIBATCH
@@ -35,11 +36,13 @@ def _kernels(std: float, otherwise: nn.initializers.Initializer) -> nn.initializ
 
 
 def maxout(x: jax.Array, *, pieces: int) -> jax.Array:
-    """The greatest of every `pieces` neighbours: [..., F * pieces] -> [..., F].
+    """The greatest of `pieces` values for each of F units: [..., pieces * F] -> [..., F].
 
-    After a Dense layer this is maxout (Goodfellow et al. 2013, eq. 2 and 3).
+    After a Dense layer this is maxout (Goodfellow et al. 2013, eq. 2 and 3). Comparisons of two, as
+    JAX's derivative of `max` looks for the values that equal the greatest and divides by how many
+    it finds: none, where the compiler computes them a second time with another rounding.
     """
-    return x.reshape(*x.shape[:-1], -1, pieces).max(axis=-1)
+    return reduce(lambda a, b: jnp.where(a >= b, a, b), jnp.split(x, pieces, axis=-1))
 
 
 class Generator(nn.Module):

@@ -114,10 +114,10 @@ def test_maxout_is_the_greatest_of_its_pieces():
     logits, variables = disc.init_with_output(jax.random.key(1), points, train=False)
     first, last = variables["params"]["Dense_0"], variables["params"]["Dense_1"]
     assert first["kernel"].shape == (3, 20) and last["kernel"].shape == (4, 1)
-    kernel, bias = first["kernel"].reshape(3, 4, 5), first["bias"].reshape(4, 5)
+    kernel, bias = first["kernel"].reshape(3, 5, 4), first["bias"].reshape(5, 4)
     hidden = np.stack(
         [
-            np.max([points @ kernel[:, i, j] + bias[i, j] for j in range(5)], axis=0)
+            np.max([points @ kernel[:, j, i] + bias[j, i] for j in range(5)], axis=0)
             for i in range(4)
         ],
         axis=-1,
