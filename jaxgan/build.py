@@ -29,7 +29,7 @@ from jaxgan.objectives.augment import AUGMENTS
 from jaxgan.objectives.losses import LOSSES
 from jaxgan.objectives.optimizers import OPTIMIZERS, SCHEDULES, learning_rate, make_optimizer
 from jaxgan.objectives.penalties import Term
-from jaxgan.schema import RESOLVED, keywords, network, term
+from jaxgan.schema import RESOLVED, keywords, method, network, term
 
 
 class Experiment(NamedTuple):
@@ -76,6 +76,7 @@ def build(config: ConfigDict) -> Experiment:
         picture=Drawing(game) if dataset.image_shape == (2,) else None,
         steps=config.train.steps,
         ema=config.train.ema,
+        make_step=build_method(config),
         steps_per_call=config.train.steps_per_call,
         batch_size=config.data.batch_size,
         cadence=Cadence(
@@ -144,9 +145,11 @@ def build_game(config: ConfigDict) -> AdversarialGame:
         cannot make the images of the data set.
     """
     with mended_by_user("these networks and terms do not fit together"):
+        *space, channels = config.data.image_shape
+        shapes = {"gen": (*space, channels), "disc": (*space, channels * config.train.packing)}
         networks = {
             player: network(player, config[player].name)(
-                image_shape=tuple(config.data.image_shape),
+                image_shape=shapes[player],
                 num_classes=config.data.num_classes,
                 **{name: value for name, value in config[player].items() if name != "name"},
             )
@@ -159,6 +162,7 @@ def build_game(config: ConfigDict) -> AdversarialGame:
             augments=tuple(
                 build_augment(name, config.augment[name]) for name in sorted(config.augment)
             ),
+            packing=config.train.packing,
             schedule=("disc",) * config.train.disc_turns + ("gen",) * config.train.gen_turns,
             dtype=config.train.dtype,
             disc_weight=config.loss_weight.disc,
@@ -191,10 +195,17 @@ def build_augment(name: str, fields: Mapping[str, Any]) -> Augment:
     return partial(chosen, **keywords(chosen, fields, drop=("name",)))
 
 
+def build_method(config: ConfigDict) -> Callable:
+    """`(game, optimizers, *, ema) -> step`: the method that the config names, with its options."""
+    make = method(config.method.name).make
+    return partial(make, **keywords(make, config.method, drop=("name",)))
+
+
 def build_optimizers(config: ConfigDict) -> dict[str, Optimizer]:
     """Both players' optimizers; steps of the config become updates of the player."""
-    optimizers = {}
-    for player, turns in (("disc", config.train.disc_turns), ("gen", config.train.gen_turns)):
+    optimizers, updates = {}, method(config.method.name).updates
+    for player in ("disc", "gen"):
+        turns = config.train[f"{player}_turns"] * updates
         fields = dict(config.optim[player])
         rule = choose("optimizer", OPTIMIZERS, fields.pop("name"))
         if fields["schedule"] not in SCHEDULES:

@@ -30,7 +30,7 @@ SMOKE: dict[str, dict[str, Any]] = {
     "eval": {"num": 64, "num_real": 256},
 }
 # Sections with a field `name`, on which their other fields depend.
-NAMED = ("gen", "disc", "optim.gen", "optim.disc", "data")
+NAMED = ("gen", "disc", "method", "optim.gen", "optim.disc", "data")
 
 
 def load_config(spec: str, overrides: Sequence[str] = ()) -> ConfigDict:

@@ -16,6 +16,7 @@ from ml_collections import ConfigDict
 
 from jaxgan.choices import choose, options_of
 from jaxgan.data.sources import DATASETS
+from jaxgan.engine.methods import METHODS, Method
 from jaxgan.errors import UsageError, unknown
 from jaxgan.networks import NETWORKS, Family
 from jaxgan.networks.apply import DTYPES
@@ -42,6 +43,7 @@ DEFAULTS: dict[str, Any] = {
     "augment": {},  # name -> {what it takes}: what happens to all that the discriminator sees
     "gen": {},
     "disc": {},
+    "method": {"name": "alternating"},  # and its options: how the players' updates make a step
     "optim": {"gen": OPTIMIZER, "disc": OPTIMIZER},
     "data": {
         "name": "fashion_mnist_10k",
@@ -60,6 +62,7 @@ DEFAULTS: dict[str, Any] = {
         "steps": 4000,
         "disc_turns": 1,  # updates of the discriminator in a step
         "gen_turns": 1,
+        "packing": 1,  # images that the discriminator sees as one; batch_size counts single ones
         "ema": 0.999,  # decay of the averaged generator in a step; 0: no averaging
         "dtype": "float32",  # or bfloat16: what the networks compute in
         "steps_per_call": 1,  # on the device between two looks of the host; more helps small nets
@@ -85,6 +88,7 @@ POSITIVE = (
     "train.steps",
     "train.disc_turns",
     "train.gen_turns",
+    "train.packing",
     "train.steps_per_call",
     "log.every",
     "checkpoint.keep",
@@ -111,7 +115,7 @@ def complete(config: ConfigDict | dict) -> ConfigDict:
       UsageError: a field that does not exist, or of another type than its default.
     """
     given = to_plain(config)
-    chosen = ("terms", "augment", "gen", "disc", "optim", "data")
+    chosen = ("terms", "augment", "gen", "disc", "method", "optim", "data")
     rest = {name: value for name, value in given.items() if name not in chosen}
     filled = fill(DEFAULTS, rest, "")
     for name in chosen:
@@ -147,6 +151,7 @@ FREE = {
     "augment": ("name",),
     "gen": (),
     "disc": (),
+    "method": (),
     "optim": (),
     "data": RESOLVED,
 }
@@ -160,6 +165,10 @@ def fields_of(path: str, given: dict) -> dict[str, Any]:
             names = ", ".join(sorted(NETWORKS))
             raise UsageError(f"config.{path}.name is missing; choose from {names}")
         return {"name": given["name"], **network_fields(network(section, given["name"]))}
+    if section == "method":
+        name = given.get("name", DEFAULTS["method"]["name"])
+        options = simple(options_of(method(name).make))
+        return {"name": name} | {k: v for k, v in options.items() if k != "ema"}
     if section == "optim":
         if entry not in DEFAULTS["optim"]:
             raise unknown_field(path, [f"optim.{player}" for player in DEFAULTS["optim"]])
@@ -189,6 +198,12 @@ def network(player: str, name: str) -> type[nn.Module]:
 def network_fields(module: type[nn.Module]) -> dict[str, Any]:
     options = options_of(module)
     return {k: v for k, v in options.items() if k not in ("num_classes", "parent", "name")}
+
+
+def method(name: str) -> Method:
+    """The method of that name; a function of elsewhere makes one update a turn."""
+    chosen = choose("method", METHODS, name)
+    return chosen if isinstance(chosen, Method) else Method(make=chosen)
 
 
 def term(name: str) -> Term:

@@ -39,6 +39,14 @@ def fresh_trace_counts():
 
 
 @pytest.fixture
+def quick_compilation():
+    """What runs twice on toy shapes is not worth optimizing: compilation takes half as long."""
+    jax.config.update("jax_disable_most_optimizations", True)
+    yield
+    jax.config.update("jax_disable_most_optimizations", False)
+
+
+@pytest.fixture
 def images() -> jax.Array:
     """A batch of images in [-1, 1], [4, 8, 8, 1]."""
     return jax.random.uniform(jax.random.key(7), (4, 8, 8, 1), minval=-1.0, maxval=1.0)

@@ -16,7 +16,6 @@ from jaxgan.engine.step import (
     Optimizer,
     TrainState,
     init_state,
-    make_train_step,
 )
 from jaxgan.keys import fold
 
@@ -66,7 +65,7 @@ def trace_step(run: Run) -> None:
     real = jax.eval_shape(first_batch(run), inputs, root)
     state = initializer(run.game, run.optimizers, run.seed).eval_shape(real)  # of one seed
     batches = jax.eval_shape(lambda i: run.feed.batch(i, root, jnp.int32(0), 0), inputs)
-    jax.eval_shape(make_train_step(run.game, run.optimizers, ema=run.ema), state, batches)
+    jax.eval_shape(run.make_step(run.game, run.optimizers, ema=run.ema), state, batches)
 
 
 class Calls:
@@ -89,7 +88,7 @@ class Calls:
 
     def _compile(self, parts: tuple[tuple[Game, int], ...]) -> Callable:
         run, mesh = self._run, self._mesh
-        steps = [(make_train_step(game, run.optimizers, ema=run.ema), n) for game, n in parts]
+        steps = [(run.make_step(game, run.optimizers, ema=run.ema), n) for game, n in parts]
 
         def call(state: TrainState, inputs: Any) -> tuple[TrainState, Metrics]:
             """The state after the steps, and the last value of each metric."""

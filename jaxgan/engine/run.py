@@ -7,7 +7,14 @@ from typing import Any, Protocol
 import jax
 import numpy as np
 
-from jaxgan.engine.step import Batch, Game, Optimizer, TrainState
+from jaxgan.engine.step import (
+    Batch,
+    Game,
+    Optimizer,
+    TrainState,
+    TrainStep,
+    make_train_step,
+)
 
 
 class Feed(Protocol):
@@ -43,6 +50,7 @@ class Run:
     """All that training needs.
 
     ema: decay of the averaged generator, a step.
+    make_step: of METHODS, with its options: `(game, optimizers, *, ema) -> step`.
     steps_per_call: so many steps at most run on the device before the host looks again.
     seeds: 0 for a run of `seed` alone; n for n runs, of seed, seed + 1, ..., in one program, each
       as if it were alone. All arrays of the state then have a first axis of seeds.
@@ -59,6 +67,7 @@ class Run:
     cadence: Cadence
     keep: int
     keep_every: int
+    make_step: Callable[..., TrainStep] = make_train_step
     steps_per_call: int = 1
     seeds: int = 0
     picture: Callable[[TrainState, Batch], np.ndarray] | None = None

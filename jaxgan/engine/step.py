@@ -1,7 +1,8 @@
 """One step of any adversarial game, as one pure function from state to state.
 
 A game says what is played (networks, losses, a schedule of turns) and holds no arrays; the state
-holds all arrays and says nothing of the game. `make_train_step` joins the two with the optimizers.
+holds all arrays and says nothing of the game. `make_train_step` joins the two with the optimizers;
+its siblings, which step in other ways, are listed in methods.py.
 """
 
 from collections.abc import Callable, Mapping
@@ -87,6 +88,11 @@ class Forward(NamedTuple):
     variables: Any
 
 
+TrainStep = Callable[[TrainState, Batch], tuple[TrainState, Metrics]]
+# Game, state, forward run, batch, key -> the player's gradient and what its loss leaves behind.
+Turn = Callable[[Game, TrainState, Forward, Batch, jax.Array], tuple[Any, Outcome]]
+
+
 def init_state(
     game: Game, optimizers: Mapping[str, Optimizer], key: jax.Array, batch: Batch
 ) -> TrainState:
@@ -110,51 +116,24 @@ def draws_per_step(schedule: tuple[str, ...]) -> int:
 
 def make_train_step(
     game: Game, optimizers: Mapping[str, Optimizer], *, ema: float = 0.0
-) -> Callable[[TrainState, Batch], tuple[TrainState, Metrics]]:
+) -> TrainStep:
     """One round of `game.schedule` as a pure function `(state, batches) -> (state, metrics)`.
 
     `batches` are the data of the step with a leading axis of `draws_per_step(game.schedule)`: each
     turn of the discriminator takes the next, a turn of the generator the one before it.
     A turn changes its player's parameters, variables and optimizer state, and nothing else's.
     """
+    return in_turns(game, optimizers, {"disc": disc_turn, "gen": gen_turn}, ema=ema)
+
+
+def in_turns(
+    game: Game, optimizers: Mapping[str, Optimizer], turns: Mapping[str, Turn], *, ema: float
+) -> TrainStep:
+    """`make_train_step` with turns of its own, by player."""
     schedule = game.schedule
     # One turn each: the generator runs forward once, its fakes serve both players, and the
     # generator's gradient goes back through that same run, after the discriminator's update.
     shared = schedule == ("disc", "gen")
-
-    def forward(state: TrainState, batch: Batch, key: jax.Array) -> Forward:
-        fakes, pullback, variables = jax.vjp(
-            lambda params: game.generate(params, state, batch, key),
-            state.params["gen"],
-            has_aux=True,
-        )
-        return Forward(fakes, pullback, variables)
-
-    def disc_turn(state: TrainState, played: Forward, batch: Batch, key: jax.Array):
-        fakes = jax.lax.stop_gradient(played.fakes)
-        grads, outcome = jax.grad(game.disc_loss, has_aux=True)(
-            state.params["disc"], fakes, state, batch, key
-        )
-        return grads, outcome
-
-    def gen_turn(state: TrainState, played: Forward, batch: Batch, key: jax.Array):
-        cotangent, outcome = jax.grad(game.gen_loss, has_aux=True)(
-            played.fakes, state.params["disc"], state, batch, key
-        )
-        (grads,) = played.pullback(cotangent)
-        return grads, outcome._replace(variables=played.variables)
-
-    def update(state: TrainState, player: str, grads: Any, outcome: Outcome) -> TrainState:
-        params = state.params[player]
-        updates, opt_state = optimizers[player].transform.update(
-            grads, state.opt_state[player], params
-        )
-        return state.replace(
-            params=state.params | {player: optax.apply_updates(params, updates)},
-            variables=state.variables | {player: outcome.variables},
-            opt_state=state.opt_state | {player: opt_state},
-            extra=outcome.extra,
-        )
 
     def train_step(state: TrainState, batches: Batch) -> tuple[TrainState, Metrics]:
         step, step_key = state.step, jax.random.fold_in(state.key, state.step)
@@ -164,23 +143,76 @@ def make_train_step(
             batch = {name: array[max(draw, 0)] for name, array in batches.items()}
             key = jax.random.fold_in(step_key, 0 if shared else turn)
             if not (shared and played):
-                played = forward(state, batch, fold(key, "generate"))
-            turns = {"disc": disc_turn, "gen": gen_turn}
-            grads, outcome = turns[player](state, played, batch, fold(key, player))
-            state = update(state, player, grads, outcome)
+                played = forward(game, state, batch, fold(key, "generate"))
+            grads, outcome = turns[player](game, state, played, batch, fold(key, player))
+            state = descend(state, player, optimizers[player], grads)
+            state = leave(state, player, outcome)
             for name, value in outcome.metrics.items():
                 seen.setdefault(f"{player}/{name}", []).append(value)
         metrics = {name: jnp.mean(jnp.stack(values)) for name, values in seen.items()}
-        for player in PLAYERS:
-            turns_before = step * schedule.count(player)
-            metrics[f"{player}/lr"] = optimizers[player].learning_rate(turns_before)
-        generator = {"params": state.params["gen"], "variables": state.variables["gen"]}
-        state = state.replace(
-            step=step + 1, ema=moving_average(state.ema, generator, step, decay=ema)
-        )
-        return state, metrics
+        before = {player: step * schedule.count(player) for player in PLAYERS}
+        metrics |= learning_rates(optimizers, before)
+        return end_step(state, ema=ema), metrics
 
     return train_step
+
+
+def forward(game: Game, state: TrainState, batch: Batch, key: jax.Array) -> Forward:
+    fakes, pullback, variables = jax.vjp(
+        lambda params: game.generate(params, state, batch, key),
+        state.params["gen"],
+        has_aux=True,
+    )
+    return Forward(fakes, pullback, variables)
+
+
+def disc_turn(game: Game, state: TrainState, played: Forward, batch: Batch, key: jax.Array):
+    return disc_gradient(game, state, played.fakes, batch, key)
+
+
+def disc_gradient(game: Game, state: TrainState, fakes: Any, batch: Batch, key: jax.Array):
+    return jax.grad(game.disc_loss, has_aux=True)(state.params["disc"], fakes, state, batch, key)
+
+
+def gen_turn(game: Game, state: TrainState, played: Forward, batch: Batch, key: jax.Array):
+    loss = lambda fakes: game.gen_loss(fakes, state.params["disc"], state, batch, key)
+    return through_fakes(played, loss)
+
+
+def through_fakes(played: Forward, loss: Callable[[Any], tuple[jax.Array, Outcome]]):
+    """The gradient of the generator that made the fakes of which `loss` is a function."""
+    cotangent, outcome = jax.grad(loss, has_aux=True)(played.fakes)
+    (grads,) = played.pullback(cotangent)
+    return grads, outcome._replace(variables=played.variables)
+
+
+def descend(state: TrainState, player: str, optimizer: Optimizer, grads: Any) -> TrainState:
+    """The state after an update of the player's parameters."""
+    params = state.params[player]
+    updates, opt_state = optimizer.transform.update(grads, state.opt_state[player], params)
+    return state.replace(
+        params=state.params | {player: optax.apply_updates(params, updates)},
+        opt_state=state.opt_state | {player: opt_state},
+    )
+
+
+def leave(state: TrainState, player: str, outcome: Outcome) -> TrainState:
+    """The state with what the player's loss leaves behind."""
+    return state.replace(
+        variables=state.variables | {player: outcome.variables}, extra=outcome.extra
+    )
+
+
+def learning_rates(optimizers: Mapping[str, Optimizer], updates: Mapping[str, Any]) -> Metrics:
+    """The rates that are applied after so many updates of each player."""
+    return {f"{p}/lr": optimizers[p].learning_rate(updates[p]) for p in PLAYERS}
+
+
+def end_step(state: TrainState, *, ema: float) -> TrainState:
+    """The state with the generator averaged and the step counted."""
+    generator = {"params": state.params["gen"], "variables": state.variables["gen"]}
+    average = moving_average(state.ema, generator, state.step, decay=ema)
+    return state.replace(step=state.step + 1, ema=average)
 
 
 def moving_average(average: Any, value: Any, step: jax.Array, *, decay: float) -> Any:

@@ -1,4 +1,8 @@
-"""The plain game: a generator of images from latents against a discriminator of single images."""
+"""The plain game: a generator of images from latents against a discriminator of images or packs.
+
+An image is an array of any shape, which the data set sets: [H, W, C] in [-1, 1] for pictures, [D]
+for points, which are in no range.
+"""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
@@ -37,11 +41,32 @@ class WeightedTerm:
             raise ValueError(f"terms.{self.name}.interval must be at least 1; got {self.interval}")
 
 
+def pack(images: jax.Array, size: int) -> jax.Array:
+    """Every `size` consecutive images side by side: [B, ..., C] -> [B / size, ..., size * C].
+
+    Raises:
+      ValueError: the batch is no multiple of `size`.
+    """
+    if size < 1 or len(images) % size:
+        raise ValueError(
+            f"packs of {size} images (train.packing) need a batch that is a multiple of {size}; "
+            f"got {len(images)} (data.batch_size)"
+        )
+    if size == 1:
+        return images
+    grouped = images.reshape(-1, size, *images.shape[1:])
+    beside = jnp.moveaxis(grouped, 1, -2)
+    return beside.reshape(*beside.shape[:-2], -1)
+
+
 @dataclass(frozen=True, kw_only=True)
 class AdversarialGame:
     """Any loss with any terms on any networks.
 
     augments: what happens to every image, real or fake, before the discriminator sees it.
+    packing: m images side by side on the last axis, [B / m, ..., m C], are one to the discriminator
+      and to every loss, term and augmentation (PacGAN, Lin et al. 2018). B counts images, so B / m
+      packs are seen: the authors' batches of 100 and 64 count packs and are B = 100 m and 64 m.
     disc_weight, gen_weight: of `loss` in each player's total; 0 leaves the terms alone, as when
       a generator does nothing but match features.
     dtype: what the networks compute in, "float32" or "bfloat16"; losses and terms are float32.
@@ -52,18 +77,24 @@ class AdversarialGame:
     loss: Loss
     terms: tuple[WeightedTerm, ...] = ()
     augments: tuple[Augment, ...] = ()
+    packing: int = 1
     schedule: tuple[str, ...] = ("disc", "gen")
     disc_weight: float = 1.0
     gen_weight: float = 1.0
     dtype: str = "float32"
 
     def __post_init__(self):
+        if self.packing > 1 and self.gen.num_classes:
+            raise ValueError(
+                f"packs of {self.packing} images have no one label; "
+                "set train.packing=1 or data.labels=False"
+            )
         for term in self.terms:
             if self.disc.mixes_examples and "critic" in term.term.needs:
                 raise ValueError(
                     f"term {term.name!r} needs the gradient of each example's logit, but this "
-                    "discriminator mixes the examples of a batch (disc.norm='batch'); "
-                    "use disc.norm='layer' or 'none'"
+                    "discriminator mixes the examples of a batch (disc.norm='batch', or "
+                    "disc.minibatch); use disc.norm='layer' or 'none', and disc.minibatch='none'"
                 )
 
     def due(self, step: int) -> "AdversarialGame":
@@ -73,7 +104,8 @@ class AdversarialGame:
         images, labels = batch["image"], batch.get("label")
         latents = self.latents(fold(key, "latents"), len(images))
         gen_params, gen_variables = init(self.gen, fold(key, "gen"), latents, labels)
-        disc_params, disc_variables = init(self.disc, fold(key, "disc"), images, labels)
+        packs = pack(images, self.packing)
+        disc_params, disc_variables = init(self.disc, fold(key, "disc"), packs, labels)
         params = {"gen": gen_params, "disc": disc_params}
         return params, {"gen": gen_variables, "disc": disc_variables}, {}
 
@@ -83,7 +115,7 @@ class AdversarialGame:
         return prior(key, (count, self.gen.latent_dim))
 
     def generate(self, gen_params: Any, state: TrainState, batch: Batch, key: jax.Array):
-        """Fakes [B, H, W, C], with the labels of the reals, and the generator's new variables."""
+        """Fakes [B, ...], with the labels of the reals, and the generator's new variables."""
         latents = self.latents(fold(key, "latents"), len(batch["image"]))
         fakes, variables, _ = apply(
             self.gen,
@@ -120,7 +152,7 @@ class AdversarialGame:
         return images.reshape(rows, columns, *images.shape[1:])
 
     def sample(self, params: Any, variables: Any, latents: jax.Array, labels: jax.Array | None):
-        """Images [B, H, W, C] in [-1, 1] of a trained generator; batch norm by its averages."""
+        """Images [B, ...] of a trained generator; batch norm by its averages."""
         return apply(self.gen, params, variables, latents, labels, train=False, dtype=self.dtype)[0]
 
     def _look(self, disc_params, fakes, state: TrainState, batch: Batch, key: jax.Array):
@@ -144,13 +176,14 @@ class AdversarialGame:
             )
             return logits, variables, sown["features"][0] if "features" in sown else None
 
-        real, variables = batch["image"], state.variables["disc"]
+        real, fake = pack(batch["image"], self.packing), pack(fakes, self.packing)
+        variables = state.variables["disc"]
         real_logits, variables, real_features = look(real, variables, fold(key, "real"))
-        fake_logits, variables, fake_features = look(fakes, variables, fold(key, "fake"))
+        fake_logits, variables, fake_features = look(fake, variables, fold(key, "fake"))
         seen = {
             "critic": lambda images: look(images, state.variables["disc"], fold(key, "critic"))[0],
             "real": real,
-            "fake": fakes,
+            "fake": fake,
             "real_logits": real_logits,
             "fake_logits": fake_logits,
             "real_features": real_features,

@@ -60,11 +60,12 @@ def _fields(game: AdversarialGame, state: TrainState, batch: Batch, reach: jax.A
     """Logits [MESH, MESH], fakes, and of some samples their places and minus their gradients."""
     side = reach * jnp.linspace(-1.0, 1.0, MESH)
     mesh = jnp.stack(jnp.meshgrid(side, side[::-1]), axis=-1).reshape(-1, 2)
+    packs = jnp.tile(mesh, (1, game.packing))  # of equal points
     logits = apply(
         game.disc,
         state.params["disc"],
         state.variables["disc"],
-        mesh,
+        packs,
         None,
         train=False,
         dtype=game.dtype,

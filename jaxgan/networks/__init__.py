@@ -2,10 +2,10 @@
 
 Every `Generator` is a Linen module with the fields `image_shape` (H, W, C), `num_classes` (0: no
 labels), `latent_dim` and `prior`, called as `(latents [B, D], labels [B] | None, *, train)` and
-returning images [B, H, W, C] in [-1, 1]. Every `Discriminator` has `image_shape` and
-`num_classes`, is called as `(images, labels, *, train)`, returns logits [B], sows its penultimate
-activations as "features", and tells by `mixes_examples` whether one example's logit depends on the
-others of its batch.
+returning images [B, H, W, C] in [-1, 1]. Every `Discriminator` has `image_shape` (of a pack, where
+images are packed) and `num_classes`, is called as `(images, labels, *, train)`, returns logits [B],
+sows its last activations of each example alone as "features", and tells by `mixes_examples` whether
+one example's logit depends on the others of its batch. Those of `mlp` take images of any shape.
 """
 
 from typing import NamedTuple

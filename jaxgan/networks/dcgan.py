@@ -10,6 +10,7 @@ import jax
 
 from jaxgan.choices import choose
 from jaxgan.networks.layers import Conv, ConvTranspose
+from jaxgan.networks.minibatch import MINIBATCH
 from jaxgan.networks.parts import NORMS, LabelMap, LabelVector
 
 MAX_SIDE = 128
@@ -68,16 +69,20 @@ class Generator(nn.Module):
 
 
 class Discriminator(nn.Module):
-    """Images to logits; `width` is the number of channels after the first layer."""
+    """Images to logits; `width` is the number of channels after the first layer.
+
+    minibatch: of MINIBATCH, before the last layer.
+    """
 
     image_shape: tuple[int, int, int]
     num_classes: int = 0
     width: int = 64
     norm: str = "none"
+    minibatch: str = "none"
 
     @property
     def mixes_examples(self) -> bool:
-        return self.norm == "batch"
+        return self.norm == "batch" or self.minibatch != "none"
 
     @nn.compact
     def __call__(
@@ -100,4 +105,5 @@ class Discriminator(nn.Module):
             x = nn.leaky_relu(x, negative_slope=0.2)
         x = x.reshape(x.shape[0], -1)
         self.sow("intermediates", "features", x)
+        x = choose("minibatch layer", MINIBATCH, self.minibatch)()(x)
         return nn.Dense(1, kernel_init=DCGAN_INIT)(x)[:, 0]

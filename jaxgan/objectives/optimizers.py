@@ -114,11 +114,45 @@ def sgd(
     return optax.sgd(learning_rate, momentum=momentum or None, nesterov=nesterov)
 
 
+def optimistic_adam(
+    learning_rate: optax.ScalarOrSchedule, *, b1: float = 0.0, b2: float = 0.999, eps: float = 1e-8
+) -> optax.GradientTransformation:
+    """Adam that expects its next direction to be its last (Daskalakis et al. 2018, algorithm 1).
+
+    With a_t the direction of Adam, the parameters move by -lr (2 a_t - a_{t-1}). At the first
+    update, which has none before it, a_0 is taken to be a_1; the paper has 0 there.
+
+    Momentum undoes it: on the bilinear game it converges with b1 = 0, and with b1 = 0.5 it goes in
+    circles as plain Adam with b1 = 0 does. Hence the default.
+    """
+    return optax.chain(
+        optax.scale_by_adam(b1=b1, b2=b2, eps=eps),
+        optax.scale_by_optimistic_gradient(),
+        optax.scale_by_learning_rate(learning_rate),
+    )
+
+
+def constant_at_zero(rule: optax.GradientTransformation) -> optax.GradientTransformation:
+    """`rule`, with derivative 0 in gradients that are 0; its values are the same.
+
+    What differentiates updates, as unrolling does, meets parameters that never had a gradient: of
+    dead units and of pieces of maxout that never win. The derivative of the root of their second
+    moment is infinite. Below 1e-15 squares leave the range of float32.
+    """
+
+    def update(updates, state, params=None):
+        still = lambda g: jnp.where(jnp.abs(g) < 1e-15, jax.lax.stop_gradient(g), g)
+        return rule.update(jax.tree.map(still, updates), state, params)
+
+    return optax.GradientTransformation(rule.init, update)
+
+
 # Adam and AdamW are Optax's own, and equal torch.optim's; only AdamW's default weight_decay differs
 # (1e-4 here, 1e-2 there).
 OPTIMIZERS: dict[str, Callable[..., optax.GradientTransformation]] = {
     "adam": optax.adam,
     "adamw": optax.adamw,
+    "optimistic_adam": optimistic_adam,
     "rmsprop": rmsprop,
     "sgd": sgd,
 }
@@ -152,7 +186,7 @@ def make_optimizer(
         raise ValueError(f"{name} has no {', '.join(unknown)}; choose from {', '.join(known)}")
     return optax.chain(
         optax.clip_by_global_norm(clip_grad_norm) if clip_grad_norm else optax.identity(),
-        rule(schedule, **kwargs),
+        constant_at_zero(rule(schedule, **kwargs)),
         clip_weights_to(clip_weights) if clip_weights else optax.identity(),
     )
 

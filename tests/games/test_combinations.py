@@ -42,14 +42,6 @@ def take_two_steps(game: AdversarialGame, batches):
     return state, metrics
 
 
-@pytest.fixture
-def quick_compilation():
-    """What runs twice on toy shapes is not worth optimizing: compilation takes half as long."""
-    jax.config.update("jax_disable_most_optimizations", True)
-    yield
-    jax.config.update("jax_disable_most_optimizations", False)
-
-
 @pytest.mark.parametrize("network", NETWORKS)
 @pytest.mark.parametrize("loss", LOSSES)
 def test_every_loss_with_every_term_on_every_network(network, loss, toy_batches, quick_compilation):

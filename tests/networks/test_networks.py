@@ -3,12 +3,13 @@
 import chex
 import jax
 import jax.numpy as jnp
+import numpy as np
 import pytest
 from conftest import SMALL
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from jaxgan.networks import NETWORKS
+from jaxgan.networks import NETWORKS, mlp
 from jaxgan.networks.dcgan import levels
 
 
@@ -104,3 +105,42 @@ def test_a_fresh_mlp_generator_tells_latents_apart(activation):
     images, _ = gen.init_with_output(jax.random.key(1), latents, train=False)
     spread = jnp.std(images, axis=0).mean()
     assert spread > {"relu": 0.2, "leaky_relu": 0.02}[activation]
+
+
+def test_maxout_is_the_greatest_of_its_pieces():
+    """Goodfellow et al. 2013: h_i = max_j (x W_ij + b_ij)."""
+    disc = mlp.Discriminator(image_shape=(3,), hidden=(4,), activation="maxout", pieces=5)
+    points = jax.random.normal(jax.random.key(0), (6, 3))
+    logits, variables = disc.init_with_output(jax.random.key(1), points, train=False)
+    first, last = variables["params"]["Dense_0"], variables["params"]["Dense_1"]
+    assert first["kernel"].shape == (3, 20) and last["kernel"].shape == (4, 1)
+    kernel, bias = first["kernel"].reshape(3, 5, 4), first["bias"].reshape(5, 4)
+    hidden = np.stack(
+        [
+            np.max([points @ kernel[:, j, i] + bias[j, i] for j in range(5)], axis=0)
+            for i in range(4)
+        ],
+        axis=-1,
+    )
+    np.testing.assert_allclose(logits, (hidden @ last["kernel"])[:, 0], rtol=1e-5)
+
+
+def test_a_linear_output_has_no_range_and_batch_norm_takes_the_bias():
+    gen = mlp.Generator(image_shape=(2,), hidden=(8, 8), norm="batch", output="linear")
+    latents = jax.random.normal(jax.random.key(0), (16, 100))
+    points, variables = gen.init_with_output(jax.random.key(1), latents, train=True)
+    chex.assert_shape(points, (16, 2))
+    params = variables["params"]
+    assert "bias" not in params["Dense_0"] and "bias" in params["Dense_2"]
+    params["Dense_2"]["bias"] += 7.0
+    moved, _ = gen.apply(variables, latents, train=True, mutable="batch_stats")
+    chex.assert_trees_all_close(moved, points + 7.0, atol=1e-5)
+
+
+@pytest.mark.parametrize("player", ["Generator", "Discriminator"])
+def test_every_kernel_has_the_initial_deviation_that_is_asked_for(player):
+    module = vars(mlp)[player](image_shape=(40,), hidden=(60, 60), init_std=0.02)
+    params = module.init(jax.random.key(0), jnp.zeros((2, 40)), train=False)["params"]
+    for layer in params.values():
+        deviation = float(layer["kernel"].std())
+        assert deviation == pytest.approx(0.02, rel=0.4 if layer["kernel"].size < 100 else 0.1)

@@ -135,7 +135,11 @@ def test_weight_clipping_asks_for_the_parameters():
 @pytest.mark.parametrize(
     "name, kwargs, message",
     [
-        ("adma", {}, "unknown optimizer 'adma'; choose from adam, adamw, rmsprop, sgd"),
+        (
+            "adma",
+            {},
+            "unknown optimizer 'adma'; choose from adam, adamw, optimistic_adam, rmsprop, sgd",
+        ),
         ("adam", {"beta1": 0.5}, "adam has no beta1; choose from b1, b2"),
         ("rmsprop", {"alpha": 0.9}, "rmsprop has no alpha; choose from decay, eps, momentum"),
         ("adam", {"clip_weights": -1.0}, "clip_weights=-1.0"),

@@ -148,6 +148,27 @@ def test_other_terms_and_their_gradients(name):
         assert_close(gradient, torch.zeros_like(tensor) if tensor.grad is None else tensor.grad)
 
 
+class OptimisticAdam(torch.optim.Optimizer):
+    """Daskalakis et al. 2018, algorithm 1, over what torch's Adam would subtract at a rate of 1."""
+
+    def __init__(self, params, lr, betas=(0.0, 0.999)):
+        super().__init__(params, {"lr": lr})
+        self.pairs = [(p, p.detach().clone()) for p in self.param_groups[0]["params"]]
+        self.adam = torch.optim.Adam([copy for _, copy in self.pairs], lr=1.0, betas=betas)
+        self.last = None
+
+    @torch.no_grad()
+    def step(self):
+        for weight, copy in self.pairs:
+            copy.zero_()
+            copy.grad = weight.grad
+        self.adam.step()
+        now = [-copy.clone() for _, copy in self.pairs]
+        for (weight, _), a, before in zip(self.pairs, now, self.last or now, strict=True):
+            weight -= self.param_groups[0]["lr"] * (2 * a - before)
+        self.last = now
+
+
 RULES = [
     ("adam", {}, torch.optim.Adam, {}),
     (
@@ -162,6 +183,8 @@ RULES = [
         torch.optim.AdamW,
         {"betas": (0.5, 0.999), "weight_decay": 0.1},
     ),
+    ("optimistic_adam", {}, OptimisticAdam, {}),
+    ("optimistic_adam", {"b1": 0.5, "b2": 0.9}, OptimisticAdam, {"betas": (0.5, 0.9)}),
     ("rmsprop", {}, torch.optim.RMSprop, {}),
     (
         "rmsprop",
