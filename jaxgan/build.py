@@ -5,6 +5,7 @@ from contextlib import contextmanager
 from functools import partial
 from typing import Any, NamedTuple
 
+import flax.linen as nn
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -20,6 +21,7 @@ from jaxgan.engine.run import Cadence, Evaluator, Run
 from jaxgan.engine.step import Batch, Optimizer, draws_per_step
 from jaxgan.errors import UsageError, unknown
 from jaxgan.games.adversarial import AdversarialGame, Augment, WeightedTerm
+from jaxgan.games.bidirectional import BidirectionalGame, WithEncoder
 from jaxgan.games.fakes import FakeMaker
 from jaxgan.games.plane import Drawing
 from jaxgan.metrics.features import FEATURES
@@ -145,17 +147,8 @@ def build_game(config: ConfigDict) -> AdversarialGame:
         cannot make the images of the data set.
     """
     with mended_by_user("these networks and terms do not fit together"):
-        *space, channels = config.data.image_shape
-        shapes = {"gen": (*space, channels), "disc": (*space, channels * config.train.packing)}
-        networks = {
-            player: network(player, config[player].name)(
-                image_shape=shapes[player],
-                num_classes=config.data.num_classes,
-                **{name: value for name, value in config[player].items() if name != "name"},
-            )
-            for player in ("gen", "disc")
-        }
-        game = AdversarialGame(
+        kind, networks = build_networks(config)
+        game = kind(
             **networks,
             loss=choose("loss", LOSSES, config.loss),
             terms=tuple(build_term(name, config.terms[name]) for name in sorted(config.terms)),
@@ -170,6 +163,26 @@ def build_game(config: ConfigDict) -> AdversarialGame:
         )
         jax.eval_shape(game.init, jax.random.key(0), example_batch(config))
     return game
+
+
+def build_networks(config: ConfigDict) -> tuple[type[AdversarialGame], dict[str, nn.Module]]:
+    """The kind of game, and its `gen` and `disc`."""
+
+    def make(player: str, shape: tuple[int, ...], **extra) -> nn.Module:
+        fields = {name: value for name, value in config[player].items() if name != "name"}
+        classes = config.data.num_classes
+        kind = network(player, config[player].name)
+        return kind(image_shape=shape, num_classes=classes, **extra, **fields)
+
+    *space, channels = config.data.image_shape
+    gen = make("gen", (*space, channels))
+    packing = config.train.packing
+    if not config.enc:
+        disc = make("disc", (*space, channels * packing))
+        return AdversarialGame, {"gen": gen, "disc": disc}
+    enc = make("enc", (*space, channels), latent_dim=gen.latent_dim)
+    disc = make("disc", (*space, (channels + gen.latent_dim) * packing))
+    return BidirectionalGame, {"gen": WithEncoder(gen, enc), "disc": disc}
 
 
 def example_batch(config: ConfigDict) -> Batch:

@@ -30,7 +30,7 @@ SMOKE: dict[str, dict[str, Any]] = {
     "eval": {"num": 64, "num_real": 256},
 }
 # Sections with a field `name`, on which their other fields depend.
-NAMED = ("gen", "disc", "method", "optim.gen", "optim.disc", "data")
+NAMED = ("gen", "disc", "enc", "method", "optim.gen", "optim.disc", "data")
 
 
 def load_config(spec: str, overrides: Sequence[str] = ()) -> ConfigDict:
@@ -87,11 +87,12 @@ def smoke(config: ConfigDict) -> ConfigDict:
     small = to_plain(config)
     for section, fields in SMOKE.items():
         small[section] = {**small.get(section, {}), **fields}
-    for player in ("gen", "disc"):
-        if "hidden" in small[player]:
-            small[player]["hidden"] = (32,) * len(small[player]["hidden"])
-        if "width" in small[player]:
-            small[player]["width"] = 8
+    for player in ("gen", "disc", "enc"):
+        network = small.get(player, {})
+        if "hidden" in network:
+            network["hidden"] = (32,) * len(network["hidden"])
+        if "width" in network:
+            network["width"] = 8
     return ConfigDict(small)
 
 

@@ -43,6 +43,7 @@ DEFAULTS: dict[str, Any] = {
     "augment": {},  # name -> {what it takes}: what happens to all that the discriminator sees
     "gen": {},
     "disc": {},
+    "enc": {},  # a network that encodes images: the discriminator then sees pairs (ALI, BiGAN)
     "method": {"name": "alternating"},  # and its options: how the players' updates make a step
     "optim": {"gen": OPTIMIZER, "disc": OPTIMIZER},
     "data": {
@@ -115,7 +116,7 @@ def complete(config: ConfigDict | dict) -> ConfigDict:
       UsageError: a field that does not exist, or of another type than its default.
     """
     given = to_plain(config)
-    chosen = ("terms", "augment", "gen", "disc", "method", "optim", "data")
+    chosen = ("terms", "augment", "gen", "disc", "enc", "method", "optim", "data")
     rest = {name: value for name, value in given.items() if name not in chosen}
     filled = fill(DEFAULTS, rest, "")
     for name in chosen:
@@ -151,6 +152,7 @@ FREE = {
     "augment": ("name",),
     "gen": (),
     "disc": (),
+    "enc": (),
     "method": (),
     "optim": (),
     "data": RESOLVED,
@@ -160,7 +162,9 @@ FREE = {
 def fields_of(path: str, given: dict) -> dict[str, Any]:
     """All fields of the section at `path`, given what it names, with their defaults."""
     section, _, entry = path.partition(".")
-    if section in ("gen", "disc"):
+    if section == "enc" and not given:
+        return {}
+    if section in ("gen", "disc", "enc"):
         if "name" not in given:
             names = ", ".join(sorted(NETWORKS))
             raise UsageError(f"config.{path}.name is missing; choose from {names}")
@@ -186,10 +190,14 @@ def fields_of(path: str, given: dict) -> dict[str, Any]:
 
 
 def network(player: str, name: str) -> type[nn.Module]:
-    """The network class that `config.gen.name` or `config.disc.name` names."""
-    chosen = choose("network", NETWORKS, name)
+    """The network class that `config.gen.name`, `config.disc.name` or `config.enc.name` names."""
+    having = NETWORKS
+    if player == "enc":
+        having = {name: family for name, family in NETWORKS.items() if family.Encoder}
+    chosen = choose("network", having, name)
     if isinstance(chosen, Family):
-        return {"gen": chosen.Generator, "disc": chosen.Discriminator}[player]
+        classes = {"gen": chosen.Generator, "disc": chosen.Discriminator, "enc": chosen.Encoder}
+        return classes[player]
     if not (inspect.isclass(chosen) and issubclass(chosen, nn.Module)):
         raise UsageError(f"network {name!r} is not a flax.linen.Module")
     return chosen
@@ -265,7 +273,7 @@ def check(config: ConfigDict) -> None:
         raise UsageError(
             f"config.data.on_bad_image must be raise or skip; got {config.data.on_bad_image!r}"
         )
-    for player in ("gen", "disc"):
+    for player in ("gen", "disc", "enc"):
         for name, value in config[player].items():
             sizes = value if isinstance(value, tuple | list) else (value,)
             if any(type(size) is int and size <= 0 for size in sizes):

@@ -139,10 +139,28 @@ class AdversarialGame:
 
     def gen_loss(self, fakes, disc_params, state: TrainState, batch: Batch, key: jax.Array):
         seen, _ = self._look(disc_params, fakes, state, batch, key)
-        adversarial = jnp.mean(self.loss.gen(seen["real_logits"], seen["fake_logits"]))
+        adversarial = jnp.mean(self.gen_values(seen["real_logits"], seen["fake_logits"]))
         loss, metrics = self._total("gen", adversarial, seen, key)
         metrics["fake_logit"] = jnp.mean(seen["fake_logits"])
         return loss, Outcome(metrics, state.variables["gen"], state.extra)
+
+    def gen_values(self, real_logits: jax.Array, fake_logits: jax.Array) -> jax.Array:
+        """What the generator minimises, [B]."""
+        return self.loss.gen(real_logits, fake_logits)
+
+    def sides(self, fakes: Any, batch: Batch) -> tuple[jax.Array, jax.Array]:
+        """What the discriminator is to tell apart: what is real, what is fake."""
+        return batch["image"], fakes
+
+    def images_of(self, fakes: Any) -> jax.Array:
+        """The images among the fakes, or their cotangents, [B, ...]."""
+        return fakes
+
+    def opinion(self, state: TrainState, images: jax.Array) -> jax.Array:
+        """The discriminator's logit of each image, [B], in a pack of its equals."""
+        packs = jnp.tile(images, self.packing)
+        params, variables = state.params["disc"], state.variables["disc"]
+        return apply(self.disc, params, variables, packs, None, train=False, dtype=self.dtype)[0]
 
     def preview(self, params: Any, variables: Any, batch: Batch, key: jax.Array) -> jax.Array:
         """8 rows of 8; with labels a row for each of the first 16 classes."""
@@ -176,7 +194,7 @@ class AdversarialGame:
             )
             return logits, variables, sown["features"][0] if "features" in sown else None
 
-        real, fake = pack(batch["image"], self.packing), pack(fakes, self.packing)
+        real, fake = (pack(side, self.packing) for side in self.sides(fakes, batch))
         variables = state.variables["disc"]
         real_logits, variables, real_features = look(real, variables, fold(key, "real"))
         fake_logits, variables, fake_features = look(fake, variables, fold(key, "fake"))

@@ -8,7 +8,6 @@ from PIL import Image, ImageDraw
 from jaxgan.engine.step import Batch, TrainState
 from jaxgan.games.adversarial import AdversarialGame
 from jaxgan.keys import fold
-from jaxgan.networks.apply import apply
 
 PIXELS = 320
 MESH = 40  # places a side at which the discriminator is asked
@@ -60,23 +59,14 @@ def _fields(game: AdversarialGame, state: TrainState, batch: Batch, reach: jax.A
     """Logits [MESH, MESH], fakes, and of some samples their places and minus their gradients."""
     side = reach * jnp.linspace(-1.0, 1.0, MESH)
     mesh = jnp.stack(jnp.meshgrid(side, side[::-1]), axis=-1).reshape(-1, 2)
-    packs = jnp.tile(mesh, (1, game.packing))  # of equal points
-    logits = apply(
-        game.disc,
-        state.params["disc"],
-        state.variables["disc"],
-        packs,
-        None,
-        train=False,
-        dtype=game.dtype,
-    )[0]
+    logits = game.opinion(state, mesh)
     key = fold(state.key, "drawing")
     latents = game.latents(fold(key, "latents"), SAMPLES)
     fakes = game.sample(state.ema["params"], state.ema["variables"], latents, None)
     now, _ = game.generate(state.params["gen"], state, batch, fold(key, "generate"))
     loss = lambda fakes: game.gen_loss(fakes, state.params["disc"], state, batch, key)[0]
-    slopes = -jax.grad(loss)(now)
-    return logits.reshape(MESH, MESH), fakes, now[:ARROWS], slopes[:ARROWS]
+    starts, slopes = game.images_of(now), -game.images_of(jax.grad(loss)(now))
+    return logits.reshape(MESH, MESH), fakes, starts[:ARROWS], slopes[:ARROWS]
 
 
 def _ground(logits: np.ndarray) -> np.ndarray:

@@ -50,13 +50,17 @@ def standing_statistics(
         )
         return new[STATISTICS]
 
+    def batch_value(old, zero, one):
+        moved = one - zero < 1.0  # else the pass does not reach it: the norm of an encoder
+        return jnp.where(moved, zero / jnp.where(moved, 1.0 - (one - zero), 1.0), old)
+
     @jax.jit
     def of_batch(i, labels):
         here = jax.random.fold_in(key, i)
         latents = game.latents(fold(here, "latents"), batch_size)
         zeros, ones = (updated(old, latents, labels, fold(here, "dropout")) for old in (0.0, 1.0))
         # new(1) - new(0) is m, the same number in every leaf that is averaged at all.
-        return jax.tree.map(lambda zero, one: zero / (1.0 - (one - zero)), zeros, ones)
+        return jax.tree.map(batch_value, variables[STATISTICS], zeros, ones)
 
     total = None
     for i in range(batches):

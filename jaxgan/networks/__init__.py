@@ -6,6 +6,9 @@ returning images [B, H, W, C] in [-1, 1]. Every `Discriminator` has `image_shape
 images are packed) and `num_classes`, is called as `(images, labels, *, train)`, returns logits [B],
 sows its last activations of each example alone as "features", and tells by `mixes_examples` whether
 one example's logit depends on the others of its batch. Those of `mlp` take images of any shape.
+
+An `Encoder`, which some families have, takes what a discriminator takes, and `latent_dim`, and
+returns latents [B, latent_dim].
 """
 
 from typing import NamedTuple
@@ -16,11 +19,12 @@ from jaxgan.networks import dcgan, dcgan_keras, mlp, resnet
 class Family(NamedTuple):
     Generator: type
     Discriminator: type
+    Encoder: type | None = None
 
 
 NETWORKS: dict[str, Family] = {
-    "mlp": Family(mlp.Generator, mlp.Discriminator),
-    "dcgan": Family(dcgan.Generator, dcgan.Discriminator),
+    "mlp": Family(mlp.Generator, mlp.Discriminator, mlp.Encoder),
+    "dcgan": Family(dcgan.Generator, dcgan.Discriminator, dcgan.Encoder),
     "dcgan_keras": Family(dcgan_keras.Generator, dcgan_keras.Discriminator),
     "resnet": Family(resnet.Generator, resnet.Discriminator),
 }

@@ -11,7 +11,7 @@ import jax
 from jaxgan.choices import choose
 from jaxgan.networks.layers import Conv, ConvTranspose
 from jaxgan.networks.minibatch import MINIBATCH
-from jaxgan.networks.parts import NORMS, LabelMap, LabelVector
+from jaxgan.networks.parts import NORMS, Code, LabelMap, LabelVector
 
 MAX_SIDE = 128
 DCGAN_INIT = nn.initializers.normal(0.02)
@@ -33,6 +33,23 @@ def levels(image_shape: tuple[int, int, int]) -> int:
     while side % 2 == 0 and side >= 8:
         halvings, side = halvings + 1, side // 2
     return halvings
+
+
+def _downwards(x: jax.Array, network: "Discriminator | Encoder", *, train: bool) -> jax.Array:
+    """Images through the convolutions of `network`, which they belong to, flattened: [B, F]."""
+    norm = choose("norm", NORMS, network.norm)
+    for level in range(levels(network.image_shape)):
+        normed = level > 0 and network.norm != "none"  # the first sees the pixels as they are
+        x = Conv(
+            network.width << level,
+            (4, 4),
+            strides=(2, 2),
+            use_bias=not (normed and network.norm == "batch"),
+            kernel_init=DCGAN_INIT,
+        )(x)
+        x = norm()(x, train=train) if normed else x
+        x = nn.leaky_relu(x, negative_slope=0.2)
+    return x.reshape(x.shape[0], -1)
 
 
 class Generator(nn.Module):
@@ -88,22 +105,25 @@ class Discriminator(nn.Module):
     def __call__(
         self, images: jax.Array, labels: jax.Array | None = None, *, train: bool
     ) -> jax.Array:
-        norm = choose("norm", NORMS, self.norm)
-        x = LabelMap(self.num_classes)(images, labels)
-        for level in range(levels(self.image_shape)):
-            normed = (
-                level > 0 and self.norm != "none"
-            )  # the first layer sees the pixels as they are
-            x = Conv(
-                self.width << level,
-                (4, 4),
-                strides=(2, 2),
-                use_bias=not (normed and self.norm == "batch"),
-                kernel_init=DCGAN_INIT,
-            )(x)
-            x = norm()(x, train=train) if normed else x
-            x = nn.leaky_relu(x, negative_slope=0.2)
-        x = x.reshape(x.shape[0], -1)
+        x = _downwards(LabelMap(self.num_classes)(images, labels), self, train=train)
         self.sow("intermediates", "features", x)
         x = choose("minibatch layer", MINIBATCH, self.minibatch)()(x)
         return nn.Dense(1, kernel_init=DCGAN_INIT)(x)[:, 0]
+
+
+class Encoder(nn.Module):
+    """Images to latents, through the discriminator's convolutions."""
+
+    image_shape: tuple[int, int, int]
+    latent_dim: int
+    num_classes: int = 0
+    width: int = 64
+    norm: str = "batch"
+    stochastic: bool = True
+
+    @nn.compact
+    def __call__(
+        self, images: jax.Array, labels: jax.Array | None = None, *, train: bool
+    ) -> jax.Array:
+        x = _downwards(LabelMap(self.num_classes)(images, labels), self, train=train)
+        return Code(self.latent_dim, self.stochastic, DCGAN_INIT)(x, train=train)

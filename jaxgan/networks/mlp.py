@@ -16,7 +16,7 @@ import jax.numpy as jnp
 
 from jaxgan.choices import choose
 from jaxgan.networks.minibatch import MINIBATCH
-from jaxgan.networks.parts import ACTIVATIONS, NORMS, LabelVector
+from jaxgan.networks.parts import ACTIVATIONS, NORMS, Code, LabelVector
 
 # U(-1 / sqrt(fan_in), 1 / sqrt(fan_in)), as in the tutorials' framework. With Flax's default, 1.7
 # times as wide, and Adam's default beta1 the discriminator of configs/mlp_mnist.py wins within a
@@ -45,6 +45,18 @@ def maxout(x: jax.Array, *, pieces: int) -> jax.Array:
     return reduce(lambda a, b: jnp.where(a >= b, a, b), jnp.split(x, pieces, axis=-1))
 
 
+def _hidden(x: jax.Array, network: "Generator | Encoder", *, train: bool) -> jax.Array:
+    """`x` [B, D] through the hidden layers of `network`, which they belong to."""
+    activation = choose("activation", ACTIVATIONS, network.activation)
+    norm = choose("norm", NORMS, network.norm)
+    kernel_init = _kernels(network.init_std, RELU_INIT if network.activation == "relu" else INIT)
+    for features in network.hidden:
+        # A bias before batch norm has no gradient but noise, which Adam turns into real updates.
+        x = nn.Dense(features, use_bias=network.norm != "batch", kernel_init=kernel_init)(x)
+        x = activation(norm()(x, train=train))
+    return x
+
+
 class Generator(nn.Module):
     """Latents through `hidden` layers to an image, in [-1, 1] where `output` is tanh.
 
@@ -66,16 +78,9 @@ class Generator(nn.Module):
     def __call__(
         self, latents: jax.Array, labels: jax.Array | None = None, *, train: bool
     ) -> jax.Array:
-        activation = choose("activation", ACTIVATIONS, self.activation)
-        norm = choose("norm", NORMS, self.norm)
         output = choose("output", OUTPUTS, self.output)
-        hidden_init = RELU_INIT if self.activation == "relu" else INIT
-        hidden_init = _kernels(self.init_std, hidden_init)
         x = LabelVector(self.num_classes, 10 * bool(self.num_classes))(latents, labels)
-        for features in self.hidden:
-            # A bias before batch norm has no gradient but noise, which Adam turns into updates.
-            x = nn.Dense(features, use_bias=self.norm != "batch", kernel_init=hidden_init)(x)
-            x = activation(norm()(x, train=train))
+        x = _hidden(x, self, train=train)
         last_init = _kernels(self.init_std, INIT)
         x = output(nn.Dense(math.prod(self.image_shape), kernel_init=last_init)(x))
         return x.reshape(-1, *self.image_shape)
@@ -118,3 +123,25 @@ class Discriminator(nn.Module):
         self.sow("intermediates", "features", x)
         x = choose("minibatch layer", MINIBATCH, self.minibatch)()(x)
         return nn.Dense(1, kernel_init=kernel_init)(x)[:, 0]
+
+
+class Encoder(nn.Module):
+    """A flattened image through `hidden` layers to its latents; otherwise as the generator."""
+
+    image_shape: tuple[int, ...]
+    latent_dim: int
+    num_classes: int = 0
+    hidden: tuple[int, ...] = (1024, 512, 256)
+    activation: str = "relu"
+    norm: str = "none"
+    stochastic: bool = True
+    init_std: float = 0.0
+
+    @nn.compact
+    def __call__(
+        self, images: jax.Array, labels: jax.Array | None = None, *, train: bool
+    ) -> jax.Array:
+        x = images.reshape(images.shape[0], -1)
+        x = LabelVector(self.num_classes, 10 * bool(self.num_classes))(x, labels)
+        x = _hidden(x, self, train=train)
+        return Code(self.latent_dim, self.stochastic, _kernels(self.init_std, INIT))(x, train=train)

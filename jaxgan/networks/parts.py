@@ -53,6 +53,29 @@ class NoNorm(nn.Module):
 NORMS = {"batch": BatchNorm, "layer": LayerNorm, "none": NoNorm}
 
 
+class Code(nn.Module):
+    """Latents of features: [B, F] -> [B, latent_dim].
+
+    In training drawn from a Gaussian of learned mean and deviation for each (ALI, Dumoulin et al.
+    2017, eq. 2), otherwise its mean. Not `stochastic`: the mean always (BiGAN).
+    """
+
+    latent_dim: int
+    stochastic: bool
+    kernel_init: nn.initializers.Initializer
+
+    @nn.compact
+    def __call__(self, x: jax.Array, *, train: bool) -> jax.Array:
+        mean = nn.Dense(self.latent_dim, kernel_init=self.kernel_init, name="mean")(x)
+        if not self.stochastic:
+            return mean
+        log_std = nn.Dense(self.latent_dim, kernel_init=self.kernel_init, name="log_std")(x)
+        if not train:
+            return mean
+        noise = jax.random.normal(self.make_rng("dropout"), mean.shape, mean.dtype)
+        return mean + jnp.exp(log_std) * noise
+
+
 # As strong as latents and pixels are, so that the label is not the last thing to be noticed.
 EMBEDDING = nn.initializers.normal(1.0)
 

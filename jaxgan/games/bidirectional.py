@@ -1,0 +1,107 @@
+"""A generator and an encoder against a discriminator of pairs (ALI and BiGAN).
+
+Dumoulin et al. 2017 and Donahue et al. 2017, eq. 3: the discriminator tells (x, E(x)) from
+(G(z), z), and where it cannot, E and G are each other's inverse. A generator that leaves out a mode
+leaves the encoder no latents for it.
+"""
+
+from dataclasses import dataclass
+from typing import Any
+
+import flax.linen as nn
+import jax
+import jax.numpy as jnp
+
+from jaxgan.engine.step import Batch, TrainState
+from jaxgan.games.adversarial import AdversarialGame, pack
+from jaxgan.keys import fold
+from jaxgan.networks.apply import apply, init
+
+
+class WithEncoder(nn.Module):
+    """A generator and an encoder as one player: latents to images, or with images to both.
+
+    To whoever does not give images it is the generator.
+    """
+
+    generator: nn.Module
+    encoder: nn.Module
+
+    image_shape = property(lambda self: self.generator.image_shape)
+    num_classes = property(lambda self: self.generator.num_classes)
+    latent_dim = property(lambda self: self.generator.latent_dim)
+    prior = property(lambda self: self.generator.prior)
+
+    def __call__(
+        self,
+        latents: jax.Array,
+        labels: jax.Array | None = None,
+        images: jax.Array | None = None,
+        *,
+        train: bool,
+    ) -> jax.Array | tuple[jax.Array, jax.Array]:
+        fakes = self.generator(latents, labels, train=train)
+        if images is None:
+            return fakes
+        return fakes, self.encoder(images, labels, train=train)
+
+
+def beside(images: jax.Array, codes: jax.Array) -> jax.Array:
+    """Pairs as images with the latents as channels: [B, ..., C], [B, D] -> [B, ..., C + D]."""
+    codes = codes.reshape(len(codes), *(1,) * (images.ndim - 2), -1)
+    codes = jnp.broadcast_to(codes, (*images.shape[:-1], codes.shape[-1]))
+    return jnp.concatenate([images, codes], axis=-1)
+
+
+@dataclass(frozen=True, kw_only=True)
+class BidirectionalGame(AdversarialGame):
+    """`gen` is a `WithEncoder`; losses, terms, augmentations and packs are of pairs.
+
+    The generating player minimises the discriminator's loss with real and fake exchanged, as in
+    both papers, since its encoder makes a part of what is real: for non_saturating
+    softplus(-f) + softplus(r).
+    """
+
+    def init(self, key: jax.Array, batch: Batch) -> tuple[Any, Any, Any]:
+        images, labels = batch["image"], batch.get("label")
+        latents = self.latents(fold(key, "latents"), len(images))
+        gen_params, gen_variables = init(self.gen, fold(key, "gen"), latents, labels, images)
+        pairs = pack(beside(images, latents), self.packing)
+        disc_params, disc_variables = init(self.disc, fold(key, "disc"), pairs, labels)
+        params = {"gen": gen_params, "disc": disc_params}
+        return params, {"gen": gen_variables, "disc": disc_variables}, {}
+
+    def generate(self, gen_params: Any, state: TrainState, batch: Batch, key: jax.Array):
+        """Both kinds of pairs, {"real", "fake"}, and the player's new variables."""
+        images = batch["image"]
+        latents = self.latents(fold(key, "latents"), len(images))
+        (fakes, codes), variables, _ = apply(
+            self.gen,
+            gen_params,
+            state.variables["gen"],
+            latents,
+            batch.get("label"),
+            images,
+            train=True,
+            key=fold(key, "dropout"),
+            dtype=self.dtype,
+        )
+        return {"real": beside(images, codes), "fake": beside(fakes, latents)}, variables
+
+    def gen_values(self, real_logits: jax.Array, fake_logits: jax.Array) -> jax.Array:
+        return self.loss.disc(fake_logits, real_logits)
+
+    def sides(self, fakes: Any, batch: Batch) -> tuple[jax.Array, jax.Array]:
+        return fakes["real"], fakes["fake"]
+
+    def images_of(self, fakes: Any) -> jax.Array:
+        return fakes["fake"][..., : self.gen.image_shape[-1]]
+
+    def opinion(self, state: TrainState, images: jax.Array) -> jax.Array:
+        """Of each image with its code."""
+        params, variables = state.params["gen"], state.variables["gen"]
+        latents = jnp.zeros((len(images), self.gen.latent_dim))
+        (_, codes), _, _ = apply(
+            self.gen, params, variables, latents, None, images, train=False, dtype=self.dtype
+        )
+        return super().opinion(state, beside(images, codes))
