@@ -2,8 +2,8 @@
 
 A config file holds `get_config()`, which returns a ConfigDict with the fields that make the recipe.
 What it leaves out has defaults (schema.py), so that every field can be overridden by
-`--config.field=value`. `FILE.py:smoke` is the recipe at toy size on the images that ship with the
-package; a file whose `get_config(variant)` takes an argument has its own variants.
+`--config.field=value`. `FILE.py:smoke` is the recipe at toy size on data that need no download; a
+file whose `get_config(variant)` takes an argument has its own variants.
 """
 
 import difflib
@@ -18,17 +18,20 @@ from typing import Any
 from absl import flags
 from ml_collections import ConfigDict, config_flags
 
+from jaxgan.data.sources import AT_HAND
 from jaxgan.errors import UsageError, unknown
-from jaxgan.schema import check, complete, fields_of, get, paths_of, to_plain, unknown_field
+from jaxgan.schema import DEFAULTS, check, complete, fields_of, get, paths_of, to_plain, unknown_field
 
 SMOKE: dict[str, dict[str, Any]] = {
-    "data": {"name": "fashion_mnist_10k", "dir": "", "split": "train", "batch_size": 16},
+    "data": {"batch_size": 16},
     "train": {"steps": 20},
     "log": {"every": 5},
     "sample": {"every": 10},
     "checkpoint": {"every": 10},
     "eval": {"num": 64, "num_real": 256},
 }
+# Data sets that a smoke run replaces by another than fashion_mnist_10k.
+STAND_INS = {"stacked_mnist": {"name": "stacked_fashion_mnist_10k"}}
 # Sections with a field `name`, on which their other fields depend.
 NAMED = ("gen", "disc", "enc", "method", "optim.gen", "optim.disc", "data")
 
@@ -83,8 +86,14 @@ def from_file(spec: str) -> ConfigDict:
 
 
 def smoke(config: ConfigDict) -> ConfigDict:
-    """The same system in seconds: small networks, few steps, embedded images."""
+    """The same system in seconds: small networks, few steps, data that need no download."""
     small = to_plain(config)
+    data = small.setdefault("data", {})
+    name = data.get("name", DEFAULTS["data"]["name"])
+    if name in STAND_INS:
+        small["data"] = dict(STAND_INS[name])
+    elif name not in AT_HAND:
+        data.update(name="fashion_mnist_10k", dir="", split="train")
     for section, fields in SMOKE.items():
         small[section] = {**small.get(section, {}), **fields}
     for player in ("gen", "disc", "enc"):

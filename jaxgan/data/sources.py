@@ -18,7 +18,7 @@ from jaxgan.data.points import (
     load_spiral,
     load_two_moons,
 )
-from jaxgan.data.stacked import load_stacked_mnist
+from jaxgan.data.stacked import load_stacked_fashion_mnist_10k, load_stacked_mnist
 from jaxgan.data.tfds import load_tfds
 from jaxgan.errors import unknown
 
@@ -33,6 +33,7 @@ DATASETS: dict[str, Callable[..., Dataset]] = {
     "folder": load_folder,
     "npz": load_npz,
     "stacked_mnist": load_stacked_mnist,
+    "stacked_fashion_mnist_10k": load_stacked_fashion_mnist_10k,
     "ring": load_ring,
     "grid": load_grid,
     "mixture": load_mixture,
@@ -41,6 +42,17 @@ DATASETS: dict[str, Callable[..., Dataset]] = {
     "gaussian": load_gaussian,
     "points": load_points,
 }
+# Those that need no file beside the package's own.
+AT_HAND = (
+    "fashion_mnist_10k",
+    "stacked_fashion_mnist_10k",
+    "ring",
+    "grid",
+    "mixture",
+    "spiral",
+    "two_moons",
+    "gaussian",
+)
 
 
 def load_dataset(name: str, **kwargs) -> Dataset:

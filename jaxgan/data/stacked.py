@@ -1,4 +1,4 @@
-"""Stacked-MNIST: three random digits as the three channels of an image, 1,000 modes."""
+"""Three random grey images of ten classes as the channels of one: 1,000 modes, as Stacked-MNIST."""
 
 import dataclasses
 
@@ -6,6 +6,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from jaxgan.data.dataset import Dataset
+from jaxgan.data.embedded import load_fashion_mnist_10k
 from jaxgan.data.order import shuffled_index
 from jaxgan.data.tfds import load_tfds
 from jaxgan.errors import UsageError
@@ -26,18 +27,24 @@ def load_stacked_mnist(
     Raises:
       UsageError: the set is not prepared.
     """
-    if num_stacks < 1:
-        raise UsageError(f"num_stacks must be positive; got {num_stacks}")
     digits = load_tfds(builder=builder, dir=dir, split=split, labels=True)
     if not digits.is_resident or digits.image_shape[-1] != 1:
         raise UsageError(f"data set 'stacked_mnist' needs grey images in memory, unlike {builder}")
-    return stack(digits, num_stacks)
+    return stack(digits, num_stacks, "stacked_mnist")
 
 
-def stack(digits: Dataset, count: int) -> Dataset:
+def load_stacked_fashion_mnist_10k(*, num_stacks: int = 128_000) -> Dataset:
+    """As `load_stacked_mnist` of the garments that come with the package: needs no download."""
+    garments = load_fashion_mnist_10k(labels=True)
+    return stack(garments, num_stacks, "stacked_fashion_mnist_10k")
+
+
+def stack(grey: Dataset, count: int, name: str) -> Dataset:
     """A set of `count` triples over a set of grey images."""
+    if count < 1:
+        raise UsageError(f"num_stacks must be positive; got {count}")
     return dataclasses.replace(
-        digits, name="stacked_mnist", labels=None, classes=(), count=count, gather=triples
+        grey, name=name, labels=None, classes=(), count=count, gather=triples
     )
 
 

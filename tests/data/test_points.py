@@ -94,7 +94,7 @@ def test_points_are_fed_as_they_are():
 def stacked():
     """Triples of images that tell their number by their pixels."""
     digits = np.arange(20, dtype=np.uint8)[:, None, None, None] * np.ones((1, 2, 2, 1), np.uint8)
-    return stack(Dataset(name="digits", images=digits), 600)
+    return stack(Dataset(name="digits", images=digits), 600, "stacked")
 
 
 def test_stacks_are_three_digits_each(stacked):
