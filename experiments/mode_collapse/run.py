@@ -8,11 +8,11 @@
     python experiments/mode_collapse/run.py --table remedies --print
 
 toy is PacGAN's Table 1 (Lin et al. 2018: ring and grid; GAN and packs of 2, 3, 4), stacked its
-Table 2, remedies every loss with every penalty or method on the grid, recipes what finds all. All seeds of a cell train in
-one program. --quick is the first table with small networks and few steps: it shows what the
-laboratory does, not what the paper found. Appends a line for each cell to results.jsonl beside this
-file; runs stay in runs/mode_collapse/ and go on where they stopped. --print trains nothing and
-prints the table of the newest lines.
+Table 2, remedies every loss with every penalty or method on the grid, recipes what finds all modes.
+All seeds of a cell train in one program. --quick is the first table with small networks and few
+steps: it shows what the laboratory does, not what the paper found. Appends a line for each cell to
+results.jsonl beside this file; runs stay in runs/mode_collapse/ and go on where they stopped.
+--print trains nothing and prints the table of the newest lines.
 """
 
 import argparse

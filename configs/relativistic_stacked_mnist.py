@@ -1,0 +1,35 @@
+"""Relativistic pairing with R1 and R2 (R3GAN's objective, Huang et al. 2024) on Stacked-MNIST.
+
+    python -m jaxgan.data.prepare --name mnist
+    python -m jaxgan.main --config configs/relativistic_stacked_mnist.py --config.seeds=5
+
+MEASURED
+"""
+
+from ml_collections import ConfigDict
+
+
+def get_config() -> ConfigDict:
+    config = ConfigDict()
+    config.seed = 0
+    config.loss = "relativistic"
+    config.terms = {"r1": {"weight": 1.0}, "r2": {"weight": 1.0}}
+    config.gen = {"name": "dcgan", "latent_dim": 64, "width": 32, "norm": "batch"}
+    config.disc = {"name": "dcgan", "width": 32}
+    config.optim = {
+        "gen": {"name": "adam", "lr": 1e-3, "b1": 0.0, "b2": 0.99, "schedule": "linear"},
+        "disc": {"name": "adam", "lr": 1e-3, "b1": 0.0, "b2": 0.99, "schedule": "linear"},
+    }
+    config.data = {"name": "stacked_mnist", "dir": "", "batch_size": 64}
+    config.train = {"steps": 10_000, "ema": 0.999}
+    config.log = {"every": 100}
+    config.sample = {"every": 1000}
+    config.eval = {
+        "every": 1000,
+        "metrics": ("stacked_modes",),
+        "features": "mnist",
+        "num": 26_000,
+        "num_real": 1000,
+    }
+    config.checkpoint = {"every": 2000}
+    return config

@@ -1,0 +1,49 @@
+"""Draws a score over steps, with its spread over seeds: a line for each run.
+
+    python experiments/mode_collapse/plot.py GAN=runs/a "packs of 2=runs/b" --out modes.png
+    python experiments/mode_collapse/plot.py recipe=runs/c --metric eval/reverse_kl --out kl.png
+
+Reads the metrics.jsonl of workdirs that were trained with `--config.seeds=N`. The line is the mean,
+the band reaches from the lowest to the highest seed. Needs matplotlib.
+"""
+
+import argparse
+from pathlib import Path
+
+import matplotlib
+import numpy as np
+
+from jaxgan.engine.report import read_metrics
+
+matplotlib.use("Agg")
+import matplotlib.pyplot as plt  # noqa: E402
+
+
+def curve(workdir: Path, metric: str) -> tuple[list[int], np.ndarray]:
+    """Steps, and the values of all seeds at each, [steps, seeds]."""
+    lines = [line for line in read_metrics(workdir / "metrics.jsonl") if metric in line]
+    each = [line.get("seeds", {}).get(metric, [line[metric]]) for line in lines]
+    return [line["step"] for line in lines], np.array(each, float)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("runs", nargs="+", metavar="LABEL=WORKDIR")
+    parser.add_argument("--metric", default="eval/modes")
+    parser.add_argument("--out", type=Path, required=True)
+    flags = parser.parse_args()
+    figure, axes = plt.subplots(figsize=(6, 3.8))
+    for run in flags.runs:
+        label, _, workdir = run.partition("=")
+        steps, values = curve(Path(workdir), flags.metric)
+        axes.plot(steps, np.nanmean(values, axis=1), label=f"{label} ({values.shape[1]} seeds)")
+        axes.fill_between(steps, np.nanmin(values, 1), np.nanmax(values, 1), alpha=0.2)
+    axes.set(xlabel="step", ylabel=flags.metric)
+    axes.grid(alpha=0.3)
+    axes.legend()
+    figure.tight_layout()
+    figure.savefig(flags.out, dpi=100)
+
+
+if __name__ == "__main__":
+    main()
