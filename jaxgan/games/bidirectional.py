@@ -14,6 +14,7 @@ import jax.numpy as jnp
 
 from jaxgan.engine.step import Batch, TrainState
 from jaxgan.games.adversarial import AdversarialGame, pack
+from jaxgan.games.terms import made, memories
 from jaxgan.keys import fold
 from jaxgan.networks.apply import apply, init
 
@@ -69,12 +70,12 @@ class BidirectionalGame(AdversarialGame):
         pairs = pack(beside(images, latents), self.packing)
         disc_params, disc_variables = init(self.disc, fold(key, "disc"), pairs, labels)
         params = {"gen": gen_params, "disc": disc_params}
-        return params, {"gen": gen_variables, "disc": disc_variables}, {}
+        variables = {"gen": gen_variables, "disc": disc_variables}
+        return params, variables, memories(self.terms)
 
-    def generate(self, gen_params: Any, state: TrainState, batch: Batch, key: jax.Array):
+    def make_fakes(self, gen_params, state: TrainState, batch: Batch, latents, key: jax.Array):
         """Both kinds of pairs, {"real", "fake"}, and the player's new variables."""
         images = batch["image"]
-        latents = self.latents(fold(key, "latents"), len(images))
         (fakes, codes), variables, _ = apply(
             self.gen,
             gen_params,
@@ -95,7 +96,7 @@ class BidirectionalGame(AdversarialGame):
         return fakes["real"], fakes["fake"]
 
     def images_of(self, fakes: Any) -> jax.Array:
-        return fakes["fake"][..., : self.gen.image_shape[-1]]
+        return made(fakes).fakes["fake"][..., : self.gen.image_shape[-1]]
 
     def opinion(self, state: TrainState, images: jax.Array) -> jax.Array:
         """Of each image with its code."""

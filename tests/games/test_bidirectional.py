@@ -20,7 +20,7 @@ from jaxgan.games.plane import Drawing
 from jaxgan.games.standing import standing_statistics
 from jaxgan.networks import NETWORKS, mlp
 from jaxgan.objectives.losses import LOSSES
-from jaxgan.objectives.penalties import TERMS
+from jaxgan.objectives.terms import TERMS
 
 SGD = Optimizer(optax.sgd(1e-2), lambda count: 1e-2)
 OPTIMIZERS = {"gen": SGD, "disc": SGD}

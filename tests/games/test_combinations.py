@@ -13,7 +13,7 @@ from jaxgan.engine.step import Optimizer, init_state, make_train_step
 from jaxgan.games.adversarial import AdversarialGame, WeightedTerm
 from jaxgan.networks import NETWORKS
 from jaxgan.objectives.losses import LOSSES
-from jaxgan.objectives.penalties import TERMS
+from jaxgan.objectives.terms import TERMS
 
 SGD = Optimizer(optax.sgd(1e-2), lambda count: 1e-2)
 

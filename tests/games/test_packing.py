@@ -18,7 +18,7 @@ from jaxgan.games.adversarial import AdversarialGame, WeightedTerm, pack
 from jaxgan.networks import NETWORKS, mlp
 from jaxgan.objectives.augment import AUGMENTS
 from jaxgan.objectives.losses import LOSSES
-from jaxgan.objectives.penalties import TERMS
+from jaxgan.objectives.terms import TERMS
 
 SGD = Optimizer(optax.sgd(1e-2), lambda count: 1e-2)
 OPTIMIZERS = {"gen": SGD, "disc": SGD}
