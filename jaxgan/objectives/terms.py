@@ -53,9 +53,9 @@ from jaxgan.objectives.penalties import (
 # What discriminators sow, and what makes them.
 SOWN = {
     "features": "a discriminator that sows them",
-    "class_logits": "disc.conditioning='acgan'",
-    "embedding": "disc.conditioning='d2d_ce'",
-    "class_cosines": "disc.conditioning='d2d_ce'",
+    "class_logits": "disc.conditioning='acgan' and data.labels=True",
+    "embedding": "disc.conditioning='d2d_ce' and data.labels=True",
+    "class_cosines": "disc.conditioning='d2d_ce' and data.labels=True",
 }
 OFFERED = (
     "critic",
