@@ -80,7 +80,8 @@ class AdversarialGame:
                 "set train.packing=1 or data.labels=False"
             )
         for term in self.terms:
-            if self.disc.mixes_examples and "critic" in term.term.needs("disc"):
+            needs = {need for player in term.term.players for need in term.term.needs(player)}
+            if self.disc.mixes_examples and "critic" in needs:
                 raise ValueError(
                     f"term {term.name!r} needs the gradient of each example's logit, but this "
                     "discriminator mixes the examples of a batch (disc.norm='batch', or "

@@ -13,7 +13,7 @@ import jax
 import jax.numpy as jnp
 
 from jaxgan.engine.step import Batch, TrainState
-from jaxgan.games.adversarial import AdversarialGame, pack
+from jaxgan.games.adversarial import AdversarialGame, mean, pack
 from jaxgan.games.terms import made, memories
 from jaxgan.keys import fold
 from jaxgan.networks.apply import apply, init
@@ -62,6 +62,14 @@ class BidirectionalGame(AdversarialGame):
     both papers, since its encoder makes a part of what is real: for non_saturating
     softplus(-f) + softplus(r).
     """
+
+    def __post_init__(self):
+        super().__post_init__()
+        if self.gen_mean is not mean:
+            raise ValueError(
+                "top_k chooses among fakes, and an encoder learns from real pairs; "
+                "set top_k.least=1.0"
+            )
 
     def init(self, key: jax.Array, batch: Batch) -> tuple[Any, Any, Any]:
         images, labels = batch["image"], batch.get("label")

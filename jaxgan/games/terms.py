@@ -52,13 +52,13 @@ class Made(NamedTuple):
     """
 
     fakes: Any
-    near: dict[str, jax.Array] = {}  # noqa: RUF012
-    params: Any = None
+    near: dict[str, jax.Array]
+    params: Any
 
 
 def made(fakes: Any) -> Made:
     """Fakes with what else there is of them; nothing, where a game's terms ask for no more."""
-    return fakes if isinstance(fakes, Made) else Made(fakes)
+    return fakes if isinstance(fakes, Made) else Made(fakes, {}, None)
 
 
 def memories(terms: Iterable[WeightedTerm]) -> dict[str, Any]:
