@@ -11,27 +11,30 @@ import jax.numpy as jnp
 import numpy as np
 from ml_collections import ConfigDict
 
-from jaxgan.choices import choose
+from jaxgan.choices import choose, options_of
 from jaxgan.config import to_json
 from jaxgan.data.dataset import Dataset
 from jaxgan.data.feed import make_feed
 from jaxgan.data.sources import DATASETS
+from jaxgan.engine.averaging import Ema, half_life
 from jaxgan.engine.calls import data_key, trace_step
 from jaxgan.engine.run import Cadence, Evaluator, Run
 from jaxgan.engine.step import Batch, Optimizer, draws_per_step
-from jaxgan.errors import UsageError, unknown
-from jaxgan.games.adversarial import AdversarialGame, Augment, WeightedTerm
+from jaxgan.errors import UsageError
+from jaxgan.games.adversarial import AdversarialGame, Augment, mean
 from jaxgan.games.bidirectional import BidirectionalGame, WithEncoder
 from jaxgan.games.fakes import FakeMaker
 from jaxgan.games.plane import Drawing
+from jaxgan.games.terms import WeightedTerm
 from jaxgan.metrics.features import FEATURES
 from jaxgan.metrics.scoring import PROTOCOLS, Images, Scorer, images_of
 from jaxgan.metrics.scoring.reference import features_of
 from jaxgan.objectives.augment import AUGMENTS
 from jaxgan.objectives.losses import LOSSES
-from jaxgan.objectives.optimizers import OPTIMIZERS, SCHEDULES, learning_rate, make_optimizer
-from jaxgan.objectives.penalties import Term
-from jaxgan.schema import RESOLVED, keywords, method, network, term
+from jaxgan.objectives.optimizers import OPTIMIZERS, make_optimizer
+from jaxgan.objectives.schedules import learning_rate
+from jaxgan.objectives.top_k import top_k_mean
+from jaxgan.schema import RESOLVED, TERM, keywords, method, network, term
 
 
 class Experiment(NamedTuple):
@@ -77,7 +80,7 @@ def build(config: ConfigDict) -> Experiment:
         seeds=seeds_of(config),
         picture=Drawing(game) if dataset.image_shape == (2,) else None,
         steps=config.train.steps,
-        ema=config.train.ema,
+        ema=build_ema(config),
         make_step=build_method(config),
         steps_per_call=config.train.steps_per_call,
         batch_size=config.data.batch_size,
@@ -151,11 +154,15 @@ def build_game(config: ConfigDict) -> AdversarialGame:
         game = kind(
             **networks,
             loss=choose("loss", LOSSES, config.loss),
-            terms=tuple(build_term(name, config.terms[name]) for name in sorted(config.terms)),
+            terms=tuple(
+                build_term(name, config.terms[name], config.train.steps)
+                for name in sorted(config.terms)
+            ),
             augments=tuple(
                 build_augment(name, config.augment[name]) for name in sorted(config.augment)
             ),
             packing=config.train.packing,
+            gen_mean=partial(top_k_mean, **config.top_k) if config.top_k.least < 1 else mean,
             schedule=("disc",) * config.train.disc_turns + ("gen",) * config.train.gen_turns,
             dtype=config.train.dtype,
             disc_weight=config.loss_weight.disc,
@@ -194,12 +201,20 @@ def example_batch(config: ConfigDict) -> Batch:
     return batch
 
 
-def build_term(name: str, fields: Mapping[str, Any]) -> WeightedTerm:
-    """A term under its own name, or under another when it has the field `name`."""
+def build_term(name: str, fields: Mapping[str, Any], steps: int) -> WeightedTerm:
+    """A term under its own name, or under another when it has the field `name`.
+
+    steps: of the training.
+    """
     chosen = term(fields.get("name", name))
-    own = keywords(chosen.fn, fields, drop=("name", "player", "weight", "interval"))
-    bound = Term(fn=partial(chosen.fn, **own), player=fields.get("player", chosen.player))
-    return WeightedTerm(name=name, term=bound, weight=fields["weight"], interval=fields["interval"])
+    if "player" in fields:
+        chosen = chosen.of(fields["player"])
+    weights = {field: fields[field] for field in TERM}
+    return WeightedTerm(
+        name=name,
+        term=chosen.with_options({k: v for k, v in fields.items() if k not in weights}),
+        **weights | {"steps": fields["steps"] or steps},
+    )
 
 
 def build_augment(name: str, fields: Mapping[str, Any]) -> Augment:
@@ -214,6 +229,21 @@ def build_method(config: ConfigDict) -> Callable:
     return partial(make, **keywords(make, config.method, drop=("name",)))
 
 
+def build_ema(config: ConfigDict) -> Ema:
+    """How the generator is averaged: a decay, or a half-life in images."""
+    fields, turns = config.train, config.train.disc_turns
+    if not fields.ema_half_life:
+        return fields.ema
+    with mended_by_user("config.train.ema_schedule"):
+        return half_life(
+            fields.ema_half_life,
+            images=config.data.batch_size * turns,
+            ramp=fields.ema_ramp,
+            schedule=fields.ema_schedule,
+            steps=fields.steps,
+        )
+
+
 def build_optimizers(config: ConfigDict) -> dict[str, Optimizer]:
     """Both players' optimizers; steps of the config become updates of the player."""
     optimizers, updates = {}, method(config.method.name).updates
@@ -221,16 +251,16 @@ def build_optimizers(config: ConfigDict) -> dict[str, Optimizer]:
         turns = config.train[f"{player}_turns"] * updates
         fields = dict(config.optim[player])
         rule = choose("optimizer", OPTIMIZERS, fields.pop("name"))
-        if fields["schedule"] not in SCHEDULES:
-            raise unknown("schedule", fields["schedule"], SCHEDULES)
+        total = {"total_steps": config.train.steps * turns}
         try:
             rate = learning_rate(
                 fields.pop("lr"),
                 schedule=fields.pop("schedule"),
                 warmup_steps=fields.pop("warmup_steps") * turns,
-                total_steps=config.train.steps * turns,
                 final=fields.pop("final"),
+                **total,
             )
+            fields |= {k: v for k, v in total.items() if k in options_of(rule)}
             optimizers[player] = Optimizer(make_optimizer(rule, rate, **fields), rate)
         except (ValueError, TypeError) as error:
             raise UsageError(f"config.optim.{player}: {error}") from error

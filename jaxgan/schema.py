@@ -22,7 +22,7 @@ from jaxgan.networks import NETWORKS, Family
 from jaxgan.networks.apply import DTYPES
 from jaxgan.objectives.augment import AUGMENTS
 from jaxgan.objectives.optimizers import OPTIMIZERS
-from jaxgan.objectives.penalties import TERMS, Term
+from jaxgan.objectives.terms import TERMS, Term
 
 OPTIMIZER = {
     "name": "adam",
@@ -33,13 +33,21 @@ OPTIMIZER = {
     "clip_weights": 0.0,  # every parameter stays in [-c, c]; 0: off
     "clip_grad_norm": 0.0,  # 0: off
 }
-TERM = {"weight": 1.0, "interval": 1}
+TERM = {
+    "weight": 1.0,
+    "interval": 1,
+    "schedule": "constant",  # of the weight: constant, linear, cosine
+    "final": 1.0,  # where linear and cosine end, as a fraction of weight
+    "steps": 0,  # and when; 0: with the training
+}
 DEFAULTS: dict[str, Any] = {
     "seed": 0,
     "seeds": 1,  # so many runs in one program, of seed, seed + 1, ...
     "loss": "non_saturating",
     "loss_weight": {"disc": 1.0, "gen": 1.0},  # of the loss itself, beside the terms
     "terms": {},  # name -> {weight, interval, and what the term takes}
+    # The generator learns from its best fakes: a share that falls by `decay` every so many steps.
+    "top_k": {"least": 1.0, "decay": 0.99, "every": 1000},  # least 1: from all
     "augment": {},  # name -> {what it takes}: what happens to all that the discriminator sees
     "gen": {},
     "disc": {},
@@ -65,6 +73,9 @@ DEFAULTS: dict[str, Any] = {
         "gen_turns": 1,
         "packing": 1,  # images that the discriminator sees as one; batch_size counts single ones
         "ema": 0.999,  # decay of the averaged generator in a step; 0: no averaging
+        "ema_half_life": 0,  # in images, instead of the decay; 0: the decay
+        "ema_ramp": 0.0,  # the half-life is at most this share of the images seen; 0: any
+        "ema_schedule": "constant",  # of the half-life; linear, cosine: from 0 over the training
         "dtype": "float32",  # or bfloat16: what the networks compute in
         "steps_per_call": 1,  # on the device between two looks of the host; more helps small nets
     },
@@ -91,6 +102,7 @@ POSITIVE = (
     "train.gen_turns",
     "train.packing",
     "train.steps_per_call",
+    "top_k.every",
     "log.every",
     "checkpoint.keep",
     "eval.num",
@@ -106,6 +118,8 @@ NOT_NEGATIVE = (
     "checkpoint.every",
     "checkpoint.keep_every",
     "eval.num_real",
+    "train.ema_half_life",
+    "train.ema_ramp",
 )
 
 
@@ -179,13 +193,15 @@ def fields_of(path: str, given: dict) -> dict[str, Any]:
         rule = choose(
             f"optimizer (config.{path}.name)", OPTIMIZERS, given.get("name", OPTIMIZER["name"])
         )
-        return OPTIMIZER | simple(options_of(rule))
+        options = simple(options_of(rule))
+        return OPTIMIZER | {k: v for k, v in options.items() if k != "total_steps"}
     if section == "data":
         own = DEFAULTS["data"]
         load = choose("data set", DATASETS, given.get("name", own["name"]))
         return simple(options_of(load)) | own
     if section == "terms":
-        return TERM | simple(options_of(term(given.get("name", entry)).fn))
+        chosen = term(given.get("name", entry)).functions.values()
+        return TERM | {k: v for fn in chosen for k, v in simple(options_of(fn)).items()}
     return simple(options_of(choose("augmentation", AUGMENTS, given.get("name", entry))))
 
 
@@ -217,7 +233,7 @@ def method(name: str) -> Method:
 def term(name: str) -> Term:
     """The term of that name; a function of elsewhere is a term of the discriminator."""
     chosen = choose("term", TERMS, name)
-    return chosen if isinstance(chosen, Term) else Term(fn=chosen)
+    return chosen if isinstance(chosen, Term) else Term(disc=chosen)
 
 
 def simple(options: dict[str, Any]) -> dict[str, Any]:
@@ -267,6 +283,13 @@ def check(config: ConfigDict) -> None:
         raise UsageError(f"config.seed must be less than 2**32; got {config.seed}")
     if not 0 <= config.train.ema < 1:
         raise UsageError(f"config.train.ema must be in [0, 1); got {config.train.ema}")
+    if config.train.ema_half_life and not config.train.ema:
+        raise UsageError(
+            "config.train.ema=0 turns averaging off; for train.ema_half_life leave it positive"
+        )
+    for name in ("least", "decay"):
+        if not 0 < config.top_k[name] <= 1:
+            raise UsageError(f"config.top_k.{name} must be in (0, 1]; got {config.top_k[name]}")
     if config.train.dtype not in DTYPES:
         raise unknown("dtype (config.train.dtype)", config.train.dtype, DTYPES)
     if config.data.on_bad_image not in ("raise", "skip"):

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from jaxgan.config import differences, flatten, from_json, load_config, to_json
 from jaxgan.errors import UsageError
-from jaxgan.schema import DEFAULTS, complete
+from jaxgan.schema import DEFAULTS, TERM, complete
 
 DEFAULT = f"{ROOT}/configs/dcgan_fashion.py"
 RELIED_ON = (
@@ -44,12 +44,12 @@ def test_overrides():
          "--config.terms={'r2': {'interval': 4}}"],
     )  # fmt: skip
     assert (config.loss, config.train.steps, config.optim.gen.lr) == ("hinge", 7, 1.0)
-    assert config.terms.to_dict() == {"r2": {"weight": 1.0, "interval": 4}}
+    assert config.terms.to_dict() == {"r2": TERM | {"interval": 4}}
 
 
 def test_a_term_can_be_added_by_its_fields():
     config = load_config(DEFAULT, ["--config.terms.r1.weight=0.5", "--config.terms.r1.interval=16"])
-    assert config.terms.to_dict() == {"r1": {"weight": 0.5, "interval": 16}}
+    assert config.terms.to_dict() == {"r1": TERM | {"weight": 0.5, "interval": 16}}
 
 
 def test_another_network_keeps_what_it_shares_with_the_files():
@@ -176,7 +176,7 @@ def test_optimizers_data_terms_and_augments_bring_their_own_fields():
     assert config.optim.gen.decay == 0.5 and "b1" not in config.optim.gen
     assert config.optim.disc.momentum == 0.9
     assert config.data.builder == "emoji"
-    assert config.terms.wgan_gp.to_dict() == {"weight": 10.0, "interval": 1, "target": 0.0}
+    assert config.terms.wgan_gp.to_dict() == TERM | {"weight": 10.0, "target": 0.0}
     assert config.augment.instance_noise.to_dict() == {"sigma": 0.2, "until": 0}
     assert config.gen.hidden == (9,)
 

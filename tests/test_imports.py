@@ -14,7 +14,7 @@ FLOORS = [  # from the ground up; what stands in one line may not import each ot
     {"games"},
     {"schema"},
     {"config"},
-    {"build", "workdir", "cli"},
+    {"build", "workdir", "cli", "latents", "film"},
     {"trained"},
     {"main", "sample", "evaluate"},
 ]

@@ -5,12 +5,13 @@ from collections.abc import Mapping
 import jax
 import jax.numpy as jnp
 
+from jaxgan.engine.averaging import Ema
 from jaxgan.engine.simultaneous import at_once, descend_both, joint_gradient
 from jaxgan.engine.step import Batch, Game, Metrics, Optimizer, TrainState, TrainStep
 
 
 def make_consensus_step(
-    game: Game, optimizers: Mapping[str, Optimizer], *, ema: float = 0.0, gamma: float = 10.0
+    game: Game, optimizers: Mapping[str, Optimizer], *, ema: Ema = 0.0, gamma: float = 10.0
 ) -> TrainStep:
     """Both losses get `gamma / 2 * ||v||^2`, v the joint gradient of the game; simultaneous.
 

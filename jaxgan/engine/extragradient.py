@@ -4,6 +4,7 @@ from collections.abc import Mapping
 
 import jax
 
+from jaxgan.engine.averaging import Ema
 from jaxgan.engine.simultaneous import at_once, descend_both, joint_gradient
 from jaxgan.engine.step import Batch, Game, Metrics, Optimizer, TrainState, TrainStep
 
@@ -11,7 +12,7 @@ UPDATES = 2  # of each optimizer in a step
 
 
 def make_extragradient_step(
-    game: Game, optimizers: Mapping[str, Optimizer], *, ema: float = 0.0
+    game: Game, optimizers: Mapping[str, Optimizer], *, ema: Ema = 0.0
 ) -> TrainStep:
     """Both players look one update ahead and take, from where they were, the gradient there.
 

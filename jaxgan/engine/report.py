@@ -19,8 +19,8 @@ def to_uint8(images: Any) -> np.ndarray:
     return np.clip(np.floor(np.asarray(images, np.float32) * 127.5 + 128), 0, 255).astype(np.uint8)
 
 
-def save_grid(path: Path, images: Any) -> None:
-    """Writes images in [-1, 1], [rows, columns, H, W, C], as one PNG; small ones are enlarged.
+def tiled(images: Any) -> Image.Image:
+    """Images in [-1, 1], [rows, columns, H, W, C], as one picture; small ones are enlarged.
 
     Grey (C = 1), RGB (3) and RGBA (4) as they are; of other numbers of channels the first.
     """
@@ -29,9 +29,13 @@ def save_grid(path: Path, images: Any) -> None:
     grid = grid if channels in (3, 4) else grid[:, :, 0]
     picture = Image.fromarray(grid)
     scale = max(1, 512 // max(picture.size))
-    picture = picture.resize((picture.width * scale, picture.height * scale), Image.NEAREST)
+    return picture.resize((picture.width * scale, picture.height * scale), Image.NEAREST)
+
+
+def save_grid(path: Path, images: Any) -> None:
+    """Writes `tiled` images as a PNG."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    picture.save(path)
+    tiled(images).save(path)
 
 
 def summary_of(metrics: Mapping[str, Any]) -> tuple[dict, dict, dict]:

@@ -7,6 +7,7 @@ from typing import Any, Protocol
 import jax
 import numpy as np
 
+from jaxgan.engine.averaging import Ema
 from jaxgan.engine.step import (
     Batch,
     Game,
@@ -49,7 +50,7 @@ class Cadence:
 class Run:
     """All that training needs.
 
-    ema: decay of the averaged generator, a step.
+    ema: how the generator is averaged (averaging.py).
     make_step: of METHODS, with its options: `(game, optimizers, *, ema) -> step`.
     steps_per_call: so many steps at most run on the device before the host looks again.
     seeds: 0 for a run of `seed` alone; n for n runs, of seed, seed + 1, ..., in one program, each
@@ -62,7 +63,7 @@ class Run:
     feed: Feed
     seed: int
     steps: int
-    ema: float
+    ema: Ema
     batch_size: int
     cadence: Cadence
     keep: int

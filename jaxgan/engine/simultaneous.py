@@ -4,6 +4,7 @@ from collections.abc import Callable, Mapping
 
 import jax
 
+from jaxgan.engine.averaging import Ema
 from jaxgan.engine.step import (
     PLAYERS,
     Batch,
@@ -26,7 +27,7 @@ Move = Callable[[TrainState, Batch, jax.Array], tuple[TrainState, Metrics]]
 
 
 def make_simultaneous_step(
-    game: Game, optimizers: Mapping[str, Optimizer], *, ema: float = 0.0
+    game: Game, optimizers: Mapping[str, Optimizer], *, ema: Ema = 0.0
 ) -> TrainStep:
     """Both gradients are taken at the same parameters; neither player sees the other's update.
 
@@ -46,7 +47,7 @@ def at_once(
     optimizers: Mapping[str, Optimizer],
     move: Move,
     *,
-    ema: float,
+    ema: Ema,
     updates: int = 1,
 ) -> TrainStep:
     """A step of one common move. updates: of each optimizer in it.

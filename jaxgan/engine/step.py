@@ -14,6 +14,7 @@ import jax
 import jax.numpy as jnp
 import optax
 
+from jaxgan.engine.averaging import Ema, moving_average
 from jaxgan.keys import fold
 
 Metrics = dict[str, jax.Array]
@@ -115,7 +116,7 @@ def draws_per_step(schedule: tuple[str, ...]) -> int:
 
 
 def make_train_step(
-    game: Game, optimizers: Mapping[str, Optimizer], *, ema: float = 0.0
+    game: Game, optimizers: Mapping[str, Optimizer], *, ema: Ema = 0.0
 ) -> TrainStep:
     """One round of `game.schedule` as a pure function `(state, batches) -> (state, metrics)`.
 
@@ -127,7 +128,7 @@ def make_train_step(
 
 
 def in_turns(
-    game: Game, optimizers: Mapping[str, Optimizer], turns: Mapping[str, Turn], *, ema: float
+    game: Game, optimizers: Mapping[str, Optimizer], turns: Mapping[str, Turn], *, ema: Ema
 ) -> TrainStep:
     """`make_train_step` with turns of its own, by player."""
     schedule = game.schedule
@@ -208,19 +209,8 @@ def learning_rates(optimizers: Mapping[str, Optimizer], updates: Mapping[str, An
     return {f"{p}/lr": optimizers[p].learning_rate(updates[p]) for p in PLAYERS}
 
 
-def end_step(state: TrainState, *, ema: float) -> TrainState:
+def end_step(state: TrainState, *, ema: Ema) -> TrainState:
     """The state with the generator averaged and the step counted."""
     generator = {"params": state.params["gen"], "variables": state.variables["gen"]}
     average = moving_average(state.ema, generator, state.step, decay=ema)
     return state.replace(step=state.step + 1, ema=average)
-
-
-def moving_average(average: Any, value: Any, step: jax.Array, *, decay: float) -> Any:
-    """The average after step `step`: `d * average + (1 - d) * value`.
-
-    `d = min(decay, (1 + step) / (10 + step))`: the ramp keeps the untrained generator out of the
-    first samples. Decay 0 copies the value.
-    """
-    decay = jnp.minimum(decay, (1 + step) / (10 + step))
-    mix = lambda a, v: decay.astype(v.dtype) * a + (1 - decay).astype(v.dtype) * v
-    return jax.tree.map(mix, average, value)

@@ -5,6 +5,7 @@ from typing import Any
 
 import jax
 
+from jaxgan.engine.averaging import Ema
 from jaxgan.engine.step import (
     Batch,
     Forward,
@@ -23,7 +24,7 @@ from jaxgan.keys import fold
 
 
 def make_unrolled_step(
-    game: Game, optimizers: Mapping[str, Optimizer], *, ema: float = 0.0, unroll: int = 5
+    game: Game, optimizers: Mapping[str, Optimizer], *, ema: Ema = 0.0, unroll: int = 5
 ) -> TrainStep:
     """The step in turns, but the generator faces the discriminator of `unroll` updates later.
 

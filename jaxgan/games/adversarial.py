@@ -4,7 +4,7 @@ An image is an array of any shape, which the data set sets: [H, W, C] in [-1, 1]
 for points, which are in no range.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -14,31 +14,19 @@ import jax.numpy as jnp
 
 from jaxgan.choices import choose
 from jaxgan.engine.step import Batch, Outcome, TrainState
+from jaxgan.games.terms import Made, WeightedTerm, join, made, memories
 from jaxgan.keys import fold
 from jaxgan.networks.apply import apply, init
 from jaxgan.networks.parts import PRIORS
 from jaxgan.objectives.losses import Loss
-from jaxgan.objectives.penalties import Term
+from jaxgan.objectives.terms import SOWN
 
 Augment = Callable[[jax.Array, jax.Array, jax.Array], jax.Array]  # images, key, step
+GenMean = Callable[[jax.Array, jax.Array, jax.Array], jax.Array]  # values, fake_logits, step
 
 
-@dataclass(frozen=True, kw_only=True)
-class WeightedTerm:
-    """A term of the game: `weight * mean(term)` is added to its player's loss.
-
-    With an interval n it is evaluated at every n-th step only, with n times the weight, which
-    leaves its mean strength as it is (Karras et al. 2020, "lazy regularization").
-    """
-
-    name: str
-    term: Term
-    weight: float
-    interval: int = 1
-
-    def __post_init__(self):
-        if self.interval < 1:
-            raise ValueError(f"terms.{self.name}.interval must be at least 1; got {self.interval}")
+def mean(values: jax.Array, fake_logits: jax.Array, step: jax.Array) -> jax.Array:
+    return jnp.mean(values)
 
 
 def pack(images: jax.Array, size: int) -> jax.Array:
@@ -67,6 +55,7 @@ class AdversarialGame:
     packing: m images side by side on the last axis, [B / m, ..., m C], are one to the discriminator
       and to every loss, term and augmentation (PacGAN, Lin et al. 2018). B counts images, so B / m
       packs are seen: the authors' batches of 100 and 64 count packs and are B = 100 m and 64 m.
+    gen_mean: how the generator's loss is averaged, as by `top_k_mean` (objectives/top_k.py).
     disc_weight, gen_weight: of `loss` in each player's total; 0 leaves the terms alone, as when
       a generator does nothing but match features.
     dtype: what the networks compute in, "float32" or "bfloat16"; losses and terms are float32.
@@ -79,6 +68,7 @@ class AdversarialGame:
     augments: tuple[Augment, ...] = ()
     packing: int = 1
     schedule: tuple[str, ...] = ("disc", "gen")
+    gen_mean: GenMean = mean
     disc_weight: float = 1.0
     gen_weight: float = 1.0
     dtype: str = "float32"
@@ -90,7 +80,8 @@ class AdversarialGame:
                 "set train.packing=1 or data.labels=False"
             )
         for term in self.terms:
-            if self.disc.mixes_examples and "critic" in term.term.needs:
+            needs = {need for player in term.term.players for need in term.term.needs(player)}
+            if self.disc.mixes_examples and "critic" in needs:
                 raise ValueError(
                     f"term {term.name!r} needs the gradient of each example's logit, but this "
                     "discriminator mixes the examples of a batch (disc.norm='batch', or "
@@ -107,7 +98,8 @@ class AdversarialGame:
         packs = pack(images, self.packing)
         disc_params, disc_variables = init(self.disc, fold(key, "disc"), packs, labels)
         params = {"gen": gen_params, "disc": disc_params}
-        return params, {"gen": gen_variables, "disc": disc_variables}, {}
+        variables = {"gen": gen_variables, "disc": disc_variables}
+        return params, variables, memories(self.terms)
 
     def latents(self, key: jax.Array, count: int) -> jax.Array:
         """Draws from the generator's prior, [count, latent_dim]."""
@@ -115,8 +107,25 @@ class AdversarialGame:
         return prior(key, (count, self.gen.latent_dim))
 
     def generate(self, gen_params: Any, state: TrainState, batch: Batch, key: jax.Array):
-        """Fakes [B, ...], with the labels of the reals, and the generator's new variables."""
+        """Fakes [B, ...], with the labels of the reals, and the generator's new variables.
+
+        Where a term asks for more of the generator they are `Made`.
+        """
         latents = self.latents(fold(key, "latents"), len(batch["image"]))
+        fakes, variables = self.make_fakes(gen_params, state, batch, latents, key)
+        near = {}
+        for term in self.terms:
+            if term.term.near:
+                others = term.term.near(latents, fold(key, term.name))
+                again, _ = self.make_fakes(gen_params, state, batch, others, key)
+                near[term.name] = self.sides(again, batch)[1]
+        asked = any(t.term.gen and "params" in t.term.needs("gen") for t in self.terms)
+        if near or asked:
+            fakes = Made(fakes, near, gen_params if asked else None)
+        return fakes, variables
+
+    def make_fakes(self, gen_params, state: TrainState, batch: Batch, latents, key: jax.Array):
+        """Fakes of these latents, and the generator's new variables."""
         fakes, variables, _ = apply(
             self.gen,
             gen_params,
@@ -131,18 +140,21 @@ class AdversarialGame:
 
     def disc_loss(self, disc_params, fakes, state: TrainState, batch: Batch, key: jax.Array):
         seen, variables = self._look(disc_params, fakes, state, batch, key)
+        seen["params"] = disc_params
         adversarial = jnp.mean(self.loss.disc(seen["real_logits"], seen["fake_logits"]))
-        loss, metrics = self._total("disc", adversarial, seen, key)
+        loss, metrics, extra = self._total("disc", adversarial, seen, state, key)
         metrics["real_logit"] = jnp.mean(seen["real_logits"])
         metrics["fake_logit"] = jnp.mean(seen["fake_logits"])
-        return loss, Outcome(metrics, variables, state.extra)
+        return loss, Outcome(metrics, variables, extra)
 
     def gen_loss(self, fakes, disc_params, state: TrainState, batch: Batch, key: jax.Array):
         seen, _ = self._look(disc_params, fakes, state, batch, key)
-        adversarial = jnp.mean(self.gen_values(seen["real_logits"], seen["fake_logits"]))
-        loss, metrics = self._total("gen", adversarial, seen, key)
+        seen["params"] = made(fakes).params
+        values = self.gen_values(seen["real_logits"], seen["fake_logits"])
+        adversarial = self.gen_mean(values, seen["fake_logits"], state.step)
+        loss, metrics, extra = self._total("gen", adversarial, seen, state, key)
         metrics["fake_logit"] = jnp.mean(seen["fake_logits"])
-        return loss, Outcome(metrics, state.variables["gen"], state.extra)
+        return loss, Outcome(metrics, state.variables["gen"], extra)
 
     def gen_values(self, real_logits: jax.Array, fake_logits: jax.Array) -> jax.Array:
         """What the generator minimises, [B]."""
@@ -154,7 +166,7 @@ class AdversarialGame:
 
     def images_of(self, fakes: Any) -> jax.Array:
         """The images among the fakes, or their cotangents, [B, ...]."""
-        return fakes
+        return made(fakes).fakes
 
     def opinion(self, state: TrainState, images: jax.Array) -> jax.Array:
         """The discriminator's logit of each image, [B], in a pack of its equals."""
@@ -174,7 +186,7 @@ class AdversarialGame:
         return apply(self.gen, params, variables, latents, labels, train=False, dtype=self.dtype)[0]
 
     def _look(self, disc_params, fakes, state: TrainState, batch: Batch, key: jax.Array):
-        """All that a term may ask for (`penalties.OFFERED`), and the discriminator's variables.
+        """What is offered to terms (objectives/terms.py), and the discriminator's variables.
 
         What nobody uses of it costs nothing: the compiler drops it.
         """
@@ -182,7 +194,7 @@ class AdversarialGame:
         def look(images, variables, key):
             for index, augment in enumerate(self.augments):
                 images = augment(images, jax.random.fold_in(key, index), state.step)
-            logits, variables, sown = apply(
+            return apply(
                 self.disc,
                 disc_params,
                 variables,
@@ -192,32 +204,35 @@ class AdversarialGame:
                 key=fold(key, "dropout"),
                 dtype=self.dtype,
             )
-            return logits, variables, sown["features"][0] if "features" in sown else None
 
+        def again(name):
+            """Images to logits, each time with the same variables and key."""
+            return lambda images: look(images, state.variables["disc"], fold(key, name))[0]
+
+        fakes, near, _ = made(fakes)
         real, fake = (pack(side, self.packing) for side in self.sides(fakes, batch))
         variables = state.variables["disc"]
-        real_logits, variables, real_features = look(real, variables, fold(key, "real"))
-        fake_logits, variables, fake_features = look(fake, variables, fold(key, "fake"))
+        real_logits, variables, real_sown = look(real, variables, fold(key, "real"))
+        fake_logits, variables, fake_sown = look(fake, variables, fold(key, "fake"))
         seen = {
-            "critic": lambda images: look(images, state.variables["disc"], fold(key, "critic"))[0],
+            "critic": again("critic"),
+            "judge": again("judge"),
             "real": real,
             "fake": fake,
+            "near": {name: pack(images, self.packing) for name, images in near.items()},
             "real_logits": real_logits,
             "fake_logits": fake_logits,
-            "real_features": real_features,
-            "fake_features": fake_features,
+            "labels": batch.get("label"),
+            "step": state.step,
         }
+        for name in SOWN:
+            seen[f"real_{name}"] = real_sown.get(name, (None,))[0]
+            seen[f"fake_{name}"] = fake_sown.get(name, (None,))[0]
         return seen, variables
 
-    def _total(self, player: str, adversarial: jax.Array, seen: Mapping, key: jax.Array):
-        """The player's loss with its terms, and the metrics of each (unweighted)."""
+    def _total(self, player: str, adversarial: jax.Array, seen: dict, state, key: jax.Array):
+        """The player's loss with its terms, the metrics, and what the terms remember."""
+        added, metrics, extra = join(self.terms, player, seen, state.extra, key)
         weight = {"disc": self.disc_weight, "gen": self.gen_weight}[player]
-        total, metrics = weight * adversarial, {"adversarial": adversarial}
-        for term in self.terms:
-            if term.term.player != player:
-                continue
-            offered = seen | {"key": fold(key, term.name)}
-            value = jnp.mean(term.term.fn(**{name: offered[name] for name in term.term.needs}))
-            total += term.weight * term.interval * value
-            metrics[term.name] = value
-        return total, metrics | {"loss": total}
+        total = weight * adversarial + added
+        return total, {"adversarial": adversarial} | metrics | {"loss": total}, extra

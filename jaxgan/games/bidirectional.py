@@ -13,7 +13,8 @@ import jax
 import jax.numpy as jnp
 
 from jaxgan.engine.step import Batch, TrainState
-from jaxgan.games.adversarial import AdversarialGame, pack
+from jaxgan.games.adversarial import AdversarialGame, mean, pack
+from jaxgan.games.terms import made, memories
 from jaxgan.keys import fold
 from jaxgan.networks.apply import apply, init
 
@@ -62,6 +63,14 @@ class BidirectionalGame(AdversarialGame):
     softplus(-f) + softplus(r).
     """
 
+    def __post_init__(self):
+        super().__post_init__()
+        if self.gen_mean is not mean:
+            raise ValueError(
+                "top_k chooses among fakes, and an encoder learns from real pairs; "
+                "set top_k.least=1.0"
+            )
+
     def init(self, key: jax.Array, batch: Batch) -> tuple[Any, Any, Any]:
         images, labels = batch["image"], batch.get("label")
         latents = self.latents(fold(key, "latents"), len(images))
@@ -69,12 +78,12 @@ class BidirectionalGame(AdversarialGame):
         pairs = pack(beside(images, latents), self.packing)
         disc_params, disc_variables = init(self.disc, fold(key, "disc"), pairs, labels)
         params = {"gen": gen_params, "disc": disc_params}
-        return params, {"gen": gen_variables, "disc": disc_variables}, {}
+        variables = {"gen": gen_variables, "disc": disc_variables}
+        return params, variables, memories(self.terms)
 
-    def generate(self, gen_params: Any, state: TrainState, batch: Batch, key: jax.Array):
+    def make_fakes(self, gen_params, state: TrainState, batch: Batch, latents, key: jax.Array):
         """Both kinds of pairs, {"real", "fake"}, and the player's new variables."""
         images = batch["image"]
-        latents = self.latents(fold(key, "latents"), len(images))
         (fakes, codes), variables, _ = apply(
             self.gen,
             gen_params,
@@ -95,7 +104,7 @@ class BidirectionalGame(AdversarialGame):
         return fakes["real"], fakes["fake"]
 
     def images_of(self, fakes: Any) -> jax.Array:
-        return fakes["fake"][..., : self.gen.image_shape[-1]]
+        return made(fakes).fakes["fake"][..., : self.gen.image_shape[-1]]
 
     def opinion(self, state: TrainState, images: jax.Array) -> jax.Array:
         """Of each image with its code."""

@@ -1,7 +1,7 @@
-"""Optimizers and learning rates by name, as Optax transforms.
+"""Optimizers by name, as Optax transforms.
 
-`count` is the number of updates that this optimizer has made. A player with five turns in a step
-makes five, so its `warmup_steps` and `total_steps` are counted in its own updates.
+A schedule counts the updates that its optimizer has made. A player with five turns in a step makes
+five, so `total_steps` is counted in the player's own updates.
 """
 
 import inspect
@@ -11,63 +11,89 @@ import jax
 import jax.numpy as jnp
 import optax
 
+from jaxgan.choices import choose
+from jaxgan.objectives.schedules import scheduled
 
-def _constant(progress):
-    return jnp.zeros_like(progress)
-
-
-def _linear(progress):
-    return progress
+Beta = float | optax.Schedule
 
 
-def _cosine(progress):
-    """Loshchilov & Hutter 2017, eq. 5, one period."""
-    return 0.5 * (1.0 - jnp.cos(jnp.pi * progress))
-
-
-# How much of the fall from lr to final * lr is done, 0 to 1, against the progress of the run.
-SCHEDULES: dict[str, Callable[[jax.Array], jax.Array]] = {
-    "constant": _constant,
-    "linear": _linear,
-    "cosine": _cosine,
-}
-
-
-def learning_rate(
-    lr: float,
-    *,
-    schedule: str = "constant",
-    warmup_steps: int = 0,
-    total_steps: int,
-    final: float = 0.0,
-) -> optax.Schedule:
-    """The learning rate as a function of the player's update count.
-
-    Args:
-      lr: the highest rate.
-      schedule: a name in `SCHEDULES`.
-      warmup_steps: updates over which the rate rises linearly from 0 (its value at the first
-        update) to `lr`.
-      total_steps: the update at which a falling rate has arrived; it stays there afterwards.
-      final: where it arrives, as a fraction of `lr` in [0, 1]; a constant schedule ignores it.
+def beta(name: str, start: float, final: float, *, schedule: str, total_steps: int) -> Beta:
+    """A beta of Adam: a number, or where it has a schedule a function of the update count.
 
     Raises:
-      ValueError: unknown schedule, negative steps, or `final` outside [0, 1].
+      ValueError: unknown schedule, or a value outside [0, 1).
     """
-    fallen = _lookup("schedule", SCHEDULES, schedule)
-    if warmup_steps < 0 or total_steps < 0:
-        raise ValueError(f"steps must be at least 0; got {warmup_steps=}, {total_steps=}")
-    if not 0.0 <= final <= 1.0:
-        raise ValueError(f"final is a fraction of lr, between 0 and 1; got {final}")
-    # A run cut short, for a test say, may end within the warm-up: then nothing is left to fall.
-    fall_steps = max(1, total_steps - warmup_steps)
+    if not 0.0 <= start < 1.0 or not 0.0 <= final < 1.0:
+        raise ValueError(f"{name} and {name}_final must be in [0, 1); got {start} and {final}")
+    change = scheduled(start, final, schedule=schedule, steps=total_steps)
+    return start if schedule == "constant" else change
 
-    def rate(count):
-        risen = jnp.minimum(1.0, count / warmup_steps) if warmup_steps else 1.0
-        progress = jnp.clip((count - warmup_steps) / fall_steps, 0.0, 1.0)
-        return lr * risen * (1.0 - (1.0 - final) * fallen(progress))
 
-    return rate
+def scale_by_adam(b1: Beta, b2: Beta, **kwargs) -> optax.GradientTransformation:
+    """Optax's, with betas that may change from update to update.
+
+    The bias of the moments is corrected as torch.optim does when its betas are set anew, by the
+    present beta to the power of the count.
+    """
+    if not callable(b1) and not callable(b2):
+        return optax.scale_by_adam(b1, b2, **kwargs)
+
+    def update(updates, state, params=None):
+        now = [b(state.count) if callable(b) else b for b in (b1, b2)]
+        return optax.scale_by_adam(*now, **kwargs).update(updates, state, params)
+
+    return optax.GradientTransformation(optax.scale_by_adam().init, update)
+
+
+def adam(
+    learning_rate: optax.ScalarOrSchedule,
+    *,
+    b1: float = 0.9,
+    b2: float = 0.999,
+    eps: float = 1e-8,
+    eps_root: float = 0.0,
+    nesterov: bool = False,
+    b1_schedule: str = "constant",
+    b1_final: float = 0.9,
+    b2_schedule: str = "constant",
+    b2_final: float = 0.999,
+    total_steps: int = 0,
+) -> optax.GradientTransformation:
+    """Adam as Optax and torch.optim have it, and with betas that move to a final value.
+
+    total_steps: the update at which a moving beta has arrived.
+    """
+    first = beta("b1", b1, b1_final, schedule=b1_schedule, total_steps=total_steps)
+    second = beta("b2", b2, b2_final, schedule=b2_schedule, total_steps=total_steps)
+    return optax.chain(
+        scale_by_adam(first, second, eps=eps, eps_root=eps_root, nesterov=nesterov),
+        optax.scale_by_learning_rate(learning_rate),
+    )
+
+
+def adamw(
+    learning_rate: optax.ScalarOrSchedule,
+    *,
+    b1: float = 0.9,
+    b2: float = 0.999,
+    eps: float = 1e-8,
+    eps_root: float = 0.0,
+    weight_decay: float = 1e-4,
+    nesterov: bool = False,
+    b1_schedule: str = "constant",
+    b1_final: float = 0.9,
+    b2_schedule: str = "constant",
+    b2_final: float = 0.999,
+    total_steps: int = 0,
+) -> optax.GradientTransformation:
+    """`adam` with decoupled weight decay, whose default in torch.optim is 1e-2."""
+    first = beta("b1", b1, b1_final, schedule=b1_schedule, total_steps=total_steps)
+    second = beta("b2", b2, b2_final, schedule=b2_schedule, total_steps=total_steps)
+    return optax.chain(
+        scale_by_adam(first, second, eps=eps, eps_root=eps_root, nesterov=nesterov),
+        optax.add_decayed_weights(weight_decay),
+        optax.scale_by_learning_rate(learning_rate),
+    )
 
 
 def rmsprop(
@@ -147,11 +173,9 @@ def constant_at_zero(rule: optax.GradientTransformation) -> optax.GradientTransf
     return optax.GradientTransformation(rule.init, update)
 
 
-# Adam and AdamW are Optax's own, and equal torch.optim's; only AdamW's default weight_decay differs
-# (1e-4 here, 1e-2 there).
 OPTIMIZERS: dict[str, Callable[..., optax.GradientTransformation]] = {
-    "adam": optax.adam,
-    "adamw": optax.adamw,
+    "adam": adam,
+    "adamw": adamw,
     "optimistic_adam": optimistic_adam,
     "rmsprop": rmsprop,
     "sgd": sgd,
@@ -173,12 +197,13 @@ def make_optimizer(
       schedule: a learning rate, or a function from update count to one.
       clip_weights: c > 0 keeps every parameter in [-c, c] after the update; 0 is off.
       clip_grad_norm: c > 0 scales gradients down to a global norm of at most c; 0 is off.
-      **kwargs: hyper-parameters under Optax's names: b1, b2, eps, weight_decay, momentum, decay.
+      **kwargs: hyper-parameters under Optax's names: b1, b2, eps, weight_decay, momentum, decay;
+        `total_steps` of those whose own schedules need it.
 
     Raises:
       ValueError: unknown name or hyper-parameter, or a negative bound.
     """
-    rule = name if callable(name) else _lookup("optimizer", OPTIMIZERS, name)
+    rule = name if callable(name) else choose("optimizer", OPTIMIZERS, name)
     if clip_weights < 0 or clip_grad_norm < 0:
         raise ValueError(f"bounds are at least 0; got {clip_weights=}, {clip_grad_norm=}")
     known = list(inspect.signature(rule).parameters)[1:]
@@ -189,9 +214,3 @@ def make_optimizer(
         constant_at_zero(rule(schedule, **kwargs)),
         clip_weights_to(clip_weights) if clip_weights else optax.identity(),
     )
-
-
-def _lookup(kind, table, name):
-    if name not in table:
-        raise ValueError(f"unknown {kind} {name!r}; choose from {', '.join(sorted(table))}")
-    return table[name]

@@ -1,16 +1,4 @@
-"""Terms: weighted additions to a player's loss. Arrays in, `[B]` out.
-
-A term's positional parameters say what it needs, by name, from what a game offers (`OFFERED`):
-
-    critic          images -> logits [B]: the discriminator with its parameters, labels and key
-                    closed over, differentiable in images and parameters
-    real, fake      images [B, ...], NHWC for pictures
-    real_logits, fake_logits        [B]
-    real_features, fake_features    activations before the last layer, [B, ...]
-    key             a typed PRNG key of the term's own
-
-Hyper-parameters are keyword-only, with defaults. The game multiplies by the term's weight and
-averages; each docstring says which constant of the paper that weight is.
+"""Gradient penalties and other terms of images, logits and features: see terms.py.
 
 A gradient penalty differentiates the *sum* of the critic's logits. That is the gradient of each
 example only where the discriminator does not mix examples: with batch normalization or a minibatch
@@ -18,54 +6,13 @@ standard deviation every logit depends on every image, and the "per-example" nor
 cross terms. Use layer or instance normalization, or none, where the norm must mean what it says.
 """
 
-import inspect
 from collections.abc import Callable
-from dataclasses import dataclass
 
 import chex
 import jax
 import jax.numpy as jnp
 
 Critic = Callable[[jax.Array], jax.Array]
-
-OFFERED = (
-    "critic",
-    "real",
-    "fake",
-    "real_logits",
-    "fake_logits",
-    "real_features",
-    "fake_features",
-    "key",
-)
-PLAYERS = ("disc", "gen")
-
-
-@dataclass(frozen=True, kw_only=True)
-class Term:
-    """A function and the player whose loss it joins.
-
-    Raises ValueError where `player` is unknown or `fn` asks for something that is not offered.
-    """
-
-    fn: Callable[..., jax.Array]
-    player: str = "disc"
-
-    def __post_init__(self):
-        if self.player not in PLAYERS:
-            raise ValueError(f"a term's player is one of {', '.join(PLAYERS)}; got {self.player!r}")
-        if unknown := [name for name in self.needs if name not in OFFERED]:
-            raise ValueError(
-                f"term {getattr(self.fn, '__name__', self.fn)!r} asks for {', '.join(unknown)}; a "
-                f"term may ask for {', '.join(OFFERED)} (make hyper-parameters keyword-only)"
-            )
-
-    @property
-    def needs(self) -> tuple[str, ...]:
-        """Names of the positional parameters of `fn`, all in `OFFERED`, to be passed by name."""
-        named = (inspect.Parameter.KEYWORD_ONLY, inspect.Parameter.VAR_KEYWORD)
-        parameters = inspect.signature(self.fn).parameters.values()
-        return tuple(p.name for p in parameters if p.kind not in named)
 
 
 def squared_gradient_norm(critic: Critic, images: jax.Array) -> jax.Array:
@@ -181,15 +128,3 @@ def label_smoothing(real_logits):
     For the other losses it has no such meaning.
     """
     return _widened(real_logits)
-
-
-TERMS: dict[str, Term] = {
-    "r1": Term(fn=r1),
-    "r2": Term(fn=r2),
-    "wgan_gp": Term(fn=wgan_gp),
-    "zero_centred_gp": Term(fn=zero_centred_gp),
-    "dragan": Term(fn=dragan),
-    "feature_matching": Term(fn=feature_matching, player="gen"),
-    "drift": Term(fn=drift),
-    "label_smoothing": Term(fn=label_smoothing),
-}

@@ -20,7 +20,7 @@ from jaxgan.games.adversarial import AdversarialGame, WeightedTerm
 from jaxgan.networks import mlp
 from jaxgan.objectives.losses import LOSSES
 from jaxgan.objectives.optimizers import make_optimizer
-from jaxgan.objectives.penalties import TERMS
+from jaxgan.objectives.terms import TERMS
 
 RATE = 0.1
 START = {"disc": 1.0, "gen": 0.5}

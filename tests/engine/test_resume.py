@@ -49,6 +49,16 @@ PLAYED = {
         "--config.terms.r1.interval=2",
         "--config.log.every=5",
     ],
+    "terms that remember, moving weights, betas and average": [
+        "--config.terms={'lecam': {'start': 2, 'decay': 0.9}, "
+        "'r1': {'weight': 0.1, 'schedule': 'cosine', 'final': 0.1}, 'zcr': {'interval': 2}, "
+        "'orthogonal': {'weight': 1e-4}}",
+        "--config.optim.disc.b2_schedule=cosine",
+        "--config.optim.disc.b2=0.9",
+        "--config.train.ema_half_life=40",
+        "--config.train.ema_ramp=0.5",
+        "--config.top_k={'least': 0.5, 'decay': 0.8, 'every': 2}",
+    ],
     "lazy penalty, flips and labels": [
         "--config.terms.r1.weight=0.1",
         "--config.terms.r1.interval=3",

@@ -16,7 +16,6 @@ from jaxgan.engine.step import (
     draws_per_step,
     init_state,
     make_train_step,
-    moving_average,
 )
 
 RATE = 0.1
@@ -126,24 +125,6 @@ def test_step_draws_other_numbers_at_every_step_and_turn():
     for _ in range(3):
         state, _ = play(state, {"image": jnp.ones(2)})
     assert len(set(keys)) == len(keys) == 9
-
-
-@given(decay=st.floats(0, 0.9999), steps=st.integers(1, 30))
-def test_moving_average_stays_within_what_it_saw(decay, steps):
-    average, values = jnp.float32(0.0), [(-1.0) ** n * n for n in range(steps)]
-    for step, value in enumerate(values):
-        average = moving_average(average, jnp.float32(value), jnp.int32(step), decay=decay)
-    assert min(0, *values) - 1e-5 <= average <= max(0, *values) + 1e-5 if steps > 1 else True
-
-
-def test_moving_average_limits():
-    tree = {"a": jnp.arange(3.0)}
-    zero = jax.tree.map(jnp.zeros_like, tree)
-    chex.assert_trees_all_equal(moving_average(zero, tree, jnp.int32(9), decay=0.0), tree)
-    late = moving_average(zero, tree, jnp.int32(10**6), decay=0.75)
-    chex.assert_trees_all_close(late, jax.tree.map(lambda x: 0.25 * x, tree), rtol=1e-6)
-    early = moving_average(zero, tree, jnp.int32(0), decay=0.75)  # the ramp: d = 1 / 10
-    chex.assert_trees_all_close(early, jax.tree.map(lambda x: 0.9 * x, tree), rtol=1e-6)
 
 
 @pytest.mark.parametrize("schedule", [("disc", "gen"), ("disc", "disc", "gen", "gen")])

@@ -20,7 +20,7 @@ from jaxgan.games.plane import Drawing
 from jaxgan.games.standing import standing_statistics
 from jaxgan.networks import NETWORKS, mlp
 from jaxgan.objectives.losses import LOSSES
-from jaxgan.objectives.penalties import TERMS
+from jaxgan.objectives.terms import TERMS
 
 SGD = Optimizer(optax.sgd(1e-2), lambda count: 1e-2)
 OPTIMIZERS = {"gen": SGD, "disc": SGD}
@@ -166,3 +166,21 @@ def test_networks_without_an_encoder_are_named():
         load_config(DEFAULT, ["--config.enc.name=resnet"])
     with pytest.raises(UsageError, match="config.enc.name is missing"):
         load_config(DEFAULT, ["--config.enc={'hidden': (3,)}"])
+
+
+def test_terms_of_near_latents_and_of_parameters_are_of_pairs():
+    names = ("zcr", "lecam", "orthogonal")
+    terms = tuple(WeightedTerm(name=n, term=TERMS[n], weight=0.1) for n in names)
+    game = replace(points_game(), terms=terms)
+    state = state_of(game)
+    fakes, _ = game.generate(state.params["gen"], state, POINTS, jax.random.key(1))
+    chex.assert_shape([fakes.near["zcr"], fakes.fakes["fake"]], (6, 5))
+    state, metrics = jax.jit(make_train_step(game, OPTIMIZERS))(
+        state, {"image": POINTS["image"][None]}
+    )
+    chex.assert_tree_all_finite((state.params, metrics))
+
+
+def test_top_k_is_for_games_without_an_encoder():
+    with pytest.raises(ValueError, match="top_k.least=1.0"):
+        replace(points_game(), gen_mean=lambda values, logits, step: values.mean())

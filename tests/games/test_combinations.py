@@ -8,14 +8,24 @@ import jax.numpy as jnp
 import optax
 import pytest
 from conftest import SMALL
+from sowing import Sowing, terms_for
 
 from jaxgan.engine.step import Optimizer, init_state, make_train_step
 from jaxgan.games.adversarial import AdversarialGame, WeightedTerm
 from jaxgan.networks import NETWORKS
 from jaxgan.objectives.losses import LOSSES
-from jaxgan.objectives.penalties import TERMS
+from jaxgan.objectives.terms import TERMS
 
+# Options with which a term does something in the first steps of small games.
+READY = {"lecam": {"start": 0, "hinge": False}}
 SGD = Optimizer(optax.sgd(1e-2), lambda count: 1e-2)
+
+
+def weighted(names) -> tuple[WeightedTerm, ...]:
+    return tuple(
+        WeightedTerm(name=name, term=TERMS[name].with_options(READY.get(name, {})), weight=0.1)
+        for name in names
+    )
 
 
 def small_game(network: str, loss: str, terms=(), **kwargs) -> AdversarialGame:
@@ -27,9 +37,13 @@ def small_game(network: str, loss: str, terms=(), **kwargs) -> AdversarialGame:
         gen=family.Generator(latent_dim=3, **shape, **gen_sizes),
         disc=family.Discriminator(**shape, **sizes),
         loss=LOSSES[loss],
-        terms=tuple(WeightedTerm(name=name, term=TERMS[name], weight=0.1) for name in terms),
+        terms=weighted(terms),
         **kwargs,
     )
+
+
+def sowing_game(terms, **kwargs) -> AdversarialGame:
+    return replace(small_game("mlp", "hinge", **kwargs), disc=Sowing(), terms=weighted(terms))
 
 
 def take_two_steps(game: AdversarialGame, batches):
@@ -45,11 +59,22 @@ def take_two_steps(game: AdversarialGame, batches):
 @pytest.mark.parametrize("network", NETWORKS)
 @pytest.mark.parametrize("loss", LOSSES)
 def test_every_loss_with_every_term_on_every_network(network, loss, toy_batches, quick_compilation):
-    state, metrics = take_two_steps(small_game(network, loss, TERMS), toy_batches)
+    """With each term whose needs the network meets; with all of them below."""
+    game = small_game(network, loss)
+    check_two_steps(replace(game, terms=weighted(terms_for(game.disc))), toy_batches)
+
+
+def test_every_term_at_once(toy_batches, quick_compilation):
+    assert set(terms_for(Sowing())) == set(TERMS)
+    check_two_steps(sowing_game(TERMS), toy_batches)
+
+
+def check_two_steps(game, batches):
+    state, metrics = take_two_steps(game, batches)
     assert state.step == 2
     chex.assert_tree_all_finite((metrics, state.params, state.ema))
     for player in ("disc", "gen"):
-        names = [f"{player}/{name}" for name, term in TERMS.items() if term.player == player]
+        names = [f"{player}/{t.name}" for t in game.terms if player in t.term.players]
         total = metrics[f"{player}/adversarial"] + 0.1 * sum(metrics[name] for name in names)
         chex.assert_trees_all_close(metrics[f"{player}/loss"], total, rtol=1e-4, atol=1e-5)
 
@@ -57,7 +82,7 @@ def test_every_loss_with_every_term_on_every_network(network, loss, toy_batches,
 @pytest.mark.parametrize("term", TERMS)
 def test_a_term_alone_changes_its_players_update(term, toy_batches, quick_compilation):
     def params_after_a_step(terms):
-        game = small_game("mlp", "hinge", terms)
+        game = sowing_game(terms)
         optimizers, first = {"gen": SGD, "disc": SGD}, jax.tree.map(lambda x: x[0], toy_batches)
         state = init_state(game, optimizers, jax.random.key(0), first)
         return jax.jit(make_train_step(game, optimizers))(state, toy_batches)[0].params
@@ -72,8 +97,9 @@ def test_a_term_alone_changes_its_players_update(term, toy_batches, quick_compil
         )
         for player in ("disc", "gen")
     }
-    assert differs[TERMS[term].player]
-    if TERMS[term].player == "gen":
+    for player in TERMS[term].players:
+        assert differs[player]
+    if TERMS[term].players == ("gen",):
         assert not differs["disc"]
 
 

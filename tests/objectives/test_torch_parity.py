@@ -8,8 +8,9 @@ import pytest
 
 from jaxgan.objectives import penalties
 from jaxgan.objectives.losses import LOSSES
-from jaxgan.objectives.optimizers import OPTIMIZERS, learning_rate, make_optimizer
-from jaxgan.objectives.penalties import TERMS
+from jaxgan.objectives.optimizers import OPTIMIZERS, make_optimizer
+from jaxgan.objectives.schedules import learning_rate
+from jaxgan.objectives.terms import TERMS, needs
 
 torch = pytest.importorskip("torch", reason="parity needs PyTorch: pip install 'jaxgan[parity]'")
 F = torch.nn.functional
@@ -97,11 +98,11 @@ TORCH_PENALTIES = {
 }
 
 
-@pytest.mark.parametrize("name", [n for n, term in TERMS.items() if "critic" in term.needs])
+@pytest.mark.parametrize("name", [n for n, term in TERMS.items() if "critic" in term.needs("disc")])
 def test_gradient_penalties_and_their_second_derivatives(name):
     def ours(params):
         given = {"critic": lambda x: critic(params, x), "real": REAL, "fake": FAKE, "key": KEY}
-        values = TERMS[name].fn(**{need: given[need] for need in TERMS[name].needs})
+        values = TERMS[name].disc(**{need: given[need] for need in needs(TERMS[name].disc)})
         return values.mean(), values
 
     params = critic_params()
@@ -121,29 +122,80 @@ def test_gradient_penalties_and_their_second_derivatives(name):
         assert_close(gradient[leaf], weights[leaf].grad, rtol=2e-4, atol=2e-6)
 
 
+LABELS = jax.random.randint(jax.random.key(9), (6,), 0, 3)
+CLASSES = torch.tensor(np.asarray(LABELS), dtype=torch.long)
+AVERAGES = {"real": 0.3, "fake": -0.2}
+SHAPES = {"near": (6, 2, 2, 1), "fake": (6, 2, 2, 1), "real_logits": (6,), "fake_logits": (6,)}
+
+
+def judge(images):
+    """A discriminator of the parity of consistency terms, in JAX and in PyTorch."""
+    return (images**3).reshape(len(images), -1).sum(1)
+
+
+def torch_d2d(embedding, cosines):
+    """Kang et al. 2021 as a loop over examples."""
+    values = []
+    for i in range(len(embedding)):
+        positive = torch.clamp(cosines[i, CLASSES[i]] - 0.98, max=0) / 0.5
+        others = [
+            torch.exp(torch.clamp(embedding[i] @ embedding[j] - 0.02, min=0) / 0.5)
+            for j in range(len(embedding))
+            if CLASSES[i] != CLASSES[j]
+        ]
+        whole = torch.exp(positive) + sum(others)
+        values.append(-torch.log(torch.exp(positive) / whole))
+    return torch.stack(values)
+
+
+def torch_ce(logits):
+    return F.cross_entropy(logits, CLASSES, reduction="none")
+
+
+# By term and player, of tensors by the names that the term's function has for them.
 TORCH_TERMS = {
-    "feature_matching": lambda real, fake: F.mse_loss(
-        fake.mean(0), real.mean(0).detach(), reduction="sum"
-    ).expand(len(fake)),
-    "drift": lambda real, fake: real.square(),
-    "label_smoothing": lambda real, fake: bce(real, 0.9) / 0.1 - bce(real, 1.0) / 0.1,
+    ("feature_matching", "gen"): lambda real_features, fake_features: F.mse_loss(
+        fake_features.mean(0), real_features.mean(0).detach(), reduction="sum"
+    ).expand(len(fake_features)),
+    ("drift", "disc"): lambda real_logits: real_logits.square(),
+    ("label_smoothing", "disc"): lambda real_logits: (
+        bce(real_logits, 0.9) / 0.1 - bce(real_logits, 1.0) / 0.1
+    ),
+    ("acgan", "disc"): lambda real_class_logits, fake_class_logits: (
+        torch_ce(real_class_logits) + torch_ce(fake_class_logits)
+    ),
+    ("acgan", "gen"): torch_ce,
+    ("d2d_ce", "disc"): torch_d2d,
+    ("d2d_ce", "gen"): torch_d2d,
+    ("zcr", "disc"): lambda fake_logits, near: 20 * (fake_logits - judge(near)) ** 2,
+    ("zcr", "gen"): lambda fake, near: -0.5 * ((fake - near) ** 2).mean((1, 2, 3)),
+    ("lecam", "disc"): lambda real_logits, fake_logits: (
+        torch.clamp(real_logits + 0.2, min=0) ** 2 + torch.clamp(0.3 - fake_logits, min=0) ** 2
+    ),
 }
+# Their values are random or of parameters alone: tests/objectives/test_consistency.py and
+# test_regularisers.py have them by hand.
+ELSEWHERE = {("cr", "disc"), ("bcr", "disc"), ("orthogonal", "gen")}
 
 
-@pytest.mark.parametrize("name", [n for n, term in TERMS.items() if "critic" not in term.needs])
-def test_other_terms_and_their_gradients(name):
-    shape = (2, 6, 3) if "real_features" in TERMS[name].needs else (2, 6)
-    arrays = jax.random.normal(jax.random.key(6), shape)
+@pytest.mark.parametrize("name, player", TORCH_TERMS)
+def test_other_terms_and_their_gradients(name, player):
+    fn = getattr(TERMS[name], player)
+    constants = {"labels": LABELS, "judge": judge, "memory": AVERAGES, "step": 5000}
+    wanted = [need for need in needs(fn) if need not in constants]
+    keys = jax.random.split(jax.random.key(6), len(wanted))
+    shapes = [SHAPES.get(need, (6, 3)) for need in wanted]
+    arrays = [jax.random.normal(key, shape) for key, shape in zip(keys, shapes, strict=True)]
     tensors = [to_torch(array) for array in arrays]
 
-    def ours(real, fake):
-        given = {"real_logits": real, "real_features": real, "fake_features": fake}
-        return TERMS[name].fn(**{need: given[need] for need in TERMS[name].needs})
+    def ours(*arrays):
+        given = constants | dict(zip(wanted, arrays, strict=True))
+        return fn(**{need: given[need] for need in needs(fn)})
 
-    theirs = TORCH_TERMS[name](*tensors)
+    theirs = TORCH_TERMS[name, player](*tensors)
     assert_close(ours(*arrays), theirs)
     theirs.mean().backward()
-    gradients = jax.grad(lambda *a: ours(*a).mean(), argnums=(0, 1))(*arrays)
+    gradients = jax.grad(lambda a: ours(*a).mean())(arrays)
     for gradient, tensor in zip(gradients, tensors, strict=True):
         assert_close(gradient, torch.zeros_like(tensor) if tensor.grad is None else tensor.grad)
 
@@ -205,8 +257,27 @@ RULES = [
 
 def test_every_entry_has_its_counterpart():
     assert set(TORCH_LOSSES) == set(LOSSES)
-    assert set(TORCH_PENALTIES) | set(TORCH_TERMS) == set(TERMS)
+    penalties = {(name, "disc") for name in TORCH_PENALTIES}
+    every = {(name, player) for name, term in TERMS.items() for player in term.players}
+    assert penalties | set(TORCH_TERMS) | ELSEWHERE == every
     assert {rule[0] for rule in RULES} == set(OPTIMIZERS)
+
+
+def test_a_moving_beta_is_torchs_whose_betas_are_set_anew():
+    steps, weight = 12, to_torch(jnp.array([0.5, -1.0]))
+    optimizer = make_optimizer(
+        "adam", 0.05, b1=0.0, b2=0.9, b2_final=0.99, b2_schedule="cosine", total_steps=8
+    )
+    params = jnp.array([0.5, -1.0])
+    state, reference = optimizer.init(params), torch.optim.Adam([weight], lr=0.05)
+    for count, gradient in enumerate(jax.random.normal(jax.random.key(0), (steps, 2))):
+        updates, state = optimizer.update(gradient, state, params)
+        params = optax.apply_updates(params, updates)
+        weight.grad = to_torch(gradient).detach()
+        done = 0.5 * (1 - np.cos(np.pi * min(1, count / 8)))
+        reference.param_groups[0]["betas"] = (0.0, 0.9 + 0.09 * done)
+        reference.step()
+        assert_close(params, weight, rtol=1e-4, atol=1e-5)
 
 
 @pytest.mark.parametrize("clips", [{}, {"clip_weights": 0.5, "clip_grad_norm": 1.0}], ids=str)
