@@ -21,7 +21,7 @@ POINTS = [
     "--config", f"{ROOT}/configs/mlp_mnist.py:smoke", "--config.data.name=ring",
     "--config.data.num_points=2000", "--config.gen.hidden=(8,)", "--config.disc.hidden=(8,)",
     "--config.eval.features=", "--config.eval.metrics=('mode_counts',)", "--config.eval.every=10",
-    "--config.terms.r1.weight=0.1", "--config.terms.r1.interval=3",
+    "--config.terms.r1.weight=0.1", "--config.terms.r1.interval=5",
     "--config.train.steps_per_call=5",
 ]  # fmt: skip
 

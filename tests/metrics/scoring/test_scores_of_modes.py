@@ -48,7 +48,7 @@ def bars():
 
 def test_stacks_are_named_by_their_three_digits(network):
     """Ones and zeros make 8 of the 1,000 modes."""
-    fake = images_of(stack(bars(), 600))
+    fake = images_of(stack(bars(), 600, "stacked"))
     scorer = Scorer(["stacked_modes"], protocol=PROTOCOL, network=network, real=fake)
     values = scorer(fake).values
     pictures = fake.pixels(600)[:, 14, 14]  # the bar is lit at its centre, the ring is not
