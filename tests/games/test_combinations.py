@@ -42,8 +42,12 @@ def take_two_steps(game: AdversarialGame, batches):
     return state, metrics
 
 
-@pytest.mark.parametrize("network", NETWORKS)
-@pytest.mark.parametrize("loss", LOSSES)
+# A loss sees logits alone: one of them is enough for networks that take long to compile.
+SLOW = ("biggan", "biggan_deep", "r3gan")
+PAIRS = [(n, loss) for n in NETWORKS for loss in LOSSES if n not in SLOW or loss == "hinge"]
+
+
+@pytest.mark.parametrize(("network", "loss"), PAIRS)
 def test_every_loss_with_every_term_on_every_network(network, loss, toy_batches, quick_compilation):
     state, metrics = take_two_steps(small_game(network, loss, TERMS), toy_batches)
     assert state.step == 2
