@@ -39,6 +39,8 @@ SMOKE: dict[str, dict[str, Any]] = {
     "checkpoint": {"every": 10},
     "eval": {"num": 64, "num_real": 256},
 }
+# Sizes of networks, and of each layer or stage where there are several.
+TOY = {"hidden": 32, "width": 8, "widths": 16, "blocks": 1}
 # Data sets that a smoke run replaces by another than fashion_mnist_10k.
 STAND_INS = {"stacked_mnist": {"name": "stacked_fashion_mnist_10k"}}
 # Sections with a field `name`, on which their other fields depend.
@@ -103,14 +105,14 @@ def smoke(config: ConfigDict) -> ConfigDict:
         small["data"] = dict(STAND_INS[name])
     elif name not in AT_HAND:
         data.update(name="fashion_mnist_10k", dir="", split="train")
+        small["data"] = {k: v for k, v in data.items() if k in fields_of("data", data)}
     for section, fields in SMOKE.items():
         small[section] = {**small.get(section, {}), **fields}
     for player in ("gen", "disc", "enc"):
-        network = small.get(player, {})
-        if "hidden" in network:
-            network["hidden"] = (32,) * len(network["hidden"])
-        if "width" in network:
-            network["width"] = 8
+        for field, size in TOY.items():
+            if field in (network := small.get(player, {})):
+                many = isinstance(network[field], list | tuple)
+                network[field] = (size,) * len(network[field]) if many else size
     return ConfigDict(small)
 
 

@@ -27,6 +27,9 @@ SMALL = {
     "dcgan": {"width": 2},
     "dcgan_keras": {"width": 2},
     "resnet": {"width": 2},
+    "biggan": {"width": 1},
+    "biggan_deep": {"width": 1, "blocks": 1},
+    "r3gan": {"widths": (4,), "blocks": (1,), "group_size": 4},
 }
 ROOT = Path(__file__).parent.parent
 CONFIGS = sorted((ROOT / "configs").glob("*.py"))

@@ -6,6 +6,8 @@ returning images [B, H, W, C] in [-1, 1]. Every `Discriminator` has `image_shape
 images are packed) and `num_classes`, is called as `(images, labels, *, train)`, returns logits [B],
 sows its last activations of each example alone as "features", and tells by `mixes_examples` whether
 one example's logit depends on the others of its batch. Those of `mlp` take images of any shape.
+Labels are int [B], or float [B, num_classes]: parts.py. What else a discriminator may sow about
+classes is in heads.py.
 
 An `Encoder`, which some families have, takes what a discriminator takes, and `latent_dim`, and
 returns latents [B, latent_dim].
@@ -13,7 +15,7 @@ returns latents [B, latent_dim].
 
 from typing import NamedTuple
 
-from jaxgan.networks import dcgan, dcgan_keras, mlp, resnet
+from jaxgan.networks import biggan, biggan_deep, dcgan, dcgan_keras, mlp, r3gan, resnet
 
 
 class Family(NamedTuple):
@@ -27,4 +29,7 @@ NETWORKS: dict[str, Family] = {
     "dcgan": Family(dcgan.Generator, dcgan.Discriminator, dcgan.Encoder),
     "dcgan_keras": Family(dcgan_keras.Generator, dcgan_keras.Discriminator),
     "resnet": Family(resnet.Generator, resnet.Discriminator),
+    "biggan": Family(biggan.Generator, biggan.Discriminator),
+    "biggan_deep": Family(biggan_deep.Generator, biggan_deep.Discriminator),
+    "r3gan": Family(r3gan.Generator, r3gan.Discriminator),
 }

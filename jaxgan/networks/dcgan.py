@@ -9,6 +9,7 @@ import flax.linen as nn
 import jax
 
 from jaxgan.choices import choose
+from jaxgan.networks.heads import judged, takes_label_as_input
 from jaxgan.networks.layers import Conv, ConvTranspose
 from jaxgan.networks.minibatch import MINIBATCH
 from jaxgan.networks.parts import NORMS, Code, LabelMap, LabelVector
@@ -89,6 +90,7 @@ class Discriminator(nn.Module):
     """Images to logits; `width` is the number of channels after the first layer.
 
     minibatch: of MINIBATCH, before the last layer.
+    conditioning: of heads.HEADS, with `embed_dim` for those that have an embedding.
     """
 
     image_shape: tuple[int, int, int]
@@ -96,6 +98,8 @@ class Discriminator(nn.Module):
     width: int = 64
     norm: str = "none"
     minibatch: str = "none"
+    conditioning: str = "concat"
+    embed_dim: int = 512
 
     @property
     def mixes_examples(self) -> bool:
@@ -105,10 +109,11 @@ class Discriminator(nn.Module):
     def __call__(
         self, images: jax.Array, labels: jax.Array | None = None, *, train: bool
     ) -> jax.Array:
-        x = _downwards(LabelMap(self.num_classes)(images, labels), self, train=train)
+        x = LabelMap(takes_label_as_input(self))(images, labels)
+        x = _downwards(x, self, train=train)
         self.sow("intermediates", "features", x)
         x = choose("minibatch layer", MINIBATCH, self.minibatch)()(x)
-        return nn.Dense(1, kernel_init=DCGAN_INIT)(x)[:, 0]
+        return judged(self, x, labels, kernel_init=DCGAN_INIT)
 
 
 class Encoder(nn.Module):

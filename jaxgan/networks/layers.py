@@ -57,6 +57,33 @@ class Dense(nn.Module):
         return y
 
 
+class Embed(nn.Module):
+    """A vector for each of `num_embeddings` classes, [B, features]; table: [K, features].
+
+    labels: int [B], or float [B, K], of several classes at once or of none: labels @ table.
+    """
+
+    num_embeddings: int
+    features: int
+    spectral_norm: bool = False
+    embedding_init: nn.initializers.Initializer = nn.initializers.normal(1.0)
+
+    @nn.compact
+    def __call__(self, labels: jax.Array) -> jax.Array:
+        shape = (self.num_embeddings, self.features)
+        table = self.param("embedding", self.embedding_init, shape, jnp.float32)
+        if self.spectral_norm:
+            table = spectrally_normalized(self, table)
+        if jnp.issubdtype(labels.dtype, jnp.integer):
+            return jnp.take(table, labels, axis=0)
+        if labels.shape[-1] != self.num_embeddings:
+            raise ValueError(
+                f"labels of shape {labels.shape}; expected int [B], or float"
+                f" [B, {self.num_embeddings}] (num_classes)"
+            )
+        return jnp.dot(*promote_dtype(labels, table))
+
+
 class Conv(nn.Module):
     """`flax.linen.Conv`: x: [..., *input, I] -> [..., *output, features].
 

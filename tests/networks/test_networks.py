@@ -16,7 +16,7 @@ from jaxgan.networks.dcgan import levels
 def networks(name, image_shape, num_classes=0):
     family, sizes = NETWORKS[name], SMALL.get(name, {})
     shape = {"image_shape": image_shape, "num_classes": num_classes}
-    return family.Generator(latent_dim=5, **shape, **sizes), family.Discriminator(**shape, **sizes)
+    return family.Generator(latent_dim=6, **shape, **sizes), family.Discriminator(**shape, **sizes)
 
 
 def play(gen, disc, labels, *, train, batch=3):

@@ -1,0 +1,46 @@
+"""BigGAN (Brock et al. 2019) at a small width on Fashion-MNIST, padded to 32x32, class-conditional.
+
+    python -m jaxgan.main --config configs/biggan_fashion.py
+
+57,394 and 38,330 parameters. Not measured yet.
+"""
+
+from ml_collections import ConfigDict
+
+
+def get_config() -> ConfigDict:
+    config = ConfigDict()
+    config.seed = 0
+    config.loss = "hinge"
+    config.terms = {}
+    config.gen = {
+        "name": "biggan",
+        "latent_dim": 80,
+        "width": 6,
+        "shared_dim": 32,
+        "attention": (16,),
+    }
+    config.disc = {"name": "biggan", "width": 6, "attention": (16,)}
+    config.optim = {
+        "gen": {"name": "adam", "lr": 2e-4, "b1": 0.0, "b2": 0.9},
+        "disc": {"name": "adam", "lr": 8e-4, "b1": 0.0, "b2": 0.9},
+    }
+    config.data = {
+        "name": "fashion_mnist_10k",
+        "dir": "",
+        "batch_size": 64,
+        "resolution": 32,
+        "crop": "pad",
+        "labels": True,
+    }
+    config.train = {"steps": 4000, "ema": 0.999}
+    config.log = {"every": 50}
+    config.sample = {"every": 500}
+    config.eval = {
+        "every": 1000,
+        "metrics": ("fd", "swd"),
+        "features": "fashion_mnist",
+        "num": 5000,
+    }
+    config.checkpoint = {"every": 1000}
+    return config

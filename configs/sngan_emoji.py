@@ -1,0 +1,39 @@
+"""SNGAN (Miyato et al. 2018) at a small width on emoji of 64x64 pixels, class-conditional.
+
+    python -m jaxgan.main --config configs/sngan_emoji.py
+    python -m jaxgan.main --config configs/sngan_emoji.py \
+        --config.data.resolution=32 --config.gen.width=32 --config.disc.width=32
+
+298,675 and 114,657 parameters. The data are a prepared TFDS set of that name (config.data.dir).
+Not measured yet.
+"""
+
+from ml_collections import ConfigDict
+
+
+def get_config() -> ConfigDict:
+    config = ConfigDict()
+    config.seed = 0
+    config.loss = "hinge"
+    config.terms = {}
+    config.gen = {"name": "resnet", "latent_dim": 64, "width": 8, "conditioning": "batch_norm"}
+    config.disc = {"name": "resnet", "width": 8, "conditioning": "projection"}
+    config.optim = {
+        "gen": {"name": "adam", "lr": 2e-4, "b1": 0.0, "b2": 0.9},
+        "disc": {"name": "adam", "lr": 8e-4, "b1": 0.0, "b2": 0.9},
+    }
+    config.data = {
+        "name": "tfds",
+        "builder": "emoji",
+        "dir": "",
+        "batch_size": 32,
+        "resolution": 64,
+        "channels": 3,
+        "labels": True,
+    }
+    config.train = {"steps": 4000, "ema": 0.999}
+    config.log = {"every": 50}
+    config.sample = {"every": 500}
+    config.eval = {"every": 1000}
+    config.checkpoint = {"every": 1000}
+    return config
