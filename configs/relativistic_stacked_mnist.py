@@ -3,7 +3,7 @@
     python -m jaxgan.data.prepare --name mnist
     python -m jaxgan.main --config configs/relativistic_stacked_mnist.py --config.seeds=5
 
-MEASURED
+Not measured yet.
 """
 
 from ml_collections import ConfigDict
