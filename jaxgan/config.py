@@ -40,7 +40,7 @@ SMOKE: dict[str, dict[str, Any]] = {
     "eval": {"num": 64, "num_real": 256},
 }
 # Sizes of networks, and of each layer or stage where there are several.
-TOY = {"hidden": 32, "width": 8, "widths": 16, "blocks": 1}
+TOY = {"hidden": 32, "width": 2, "widths": 8, "blocks": 1}
 # Data sets that a smoke run replaces by another than fashion_mnist_10k.
 STAND_INS = {"stacked_mnist": {"name": "stacked_fashion_mnist_10k"}}
 # Sections with a field `name`, on which their other fields depend.
@@ -108,6 +108,8 @@ def smoke(config: ConfigDict) -> ConfigDict:
         small["data"] = {k: v for k, v in data.items() if k in fields_of("data", data)}
     for section, fields in SMOKE.items():
         small[section] = {**small.get(section, {}), **fields}
+    # Every turn is compiled for itself; two of them are several.
+    small["train"]["disc_turns"] = min(small["train"].get("disc_turns", 1), 2)
     for player in ("gen", "disc", "enc"):
         for field, size in TOY.items():
             if field in (network := small.get(player, {})):

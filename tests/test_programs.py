@@ -172,7 +172,7 @@ def test_dry_run_prints_and_trains_nothing(tmp_path):
 
 
 @pytest.mark.parametrize("path", CONFIGS, ids=lambda p: p.stem)
-def test_every_config_trains_two_steps(path, tmp_path):
+def test_every_config_trains_two_steps(path, tmp_path, quick_compilation):
     """The recipe's own system at toy size: its networks, loss, terms, optimizers and turns."""
     main_program.main(
         ["--config", f"{path}:smoke", "--workdir", str(tmp_path / "a"), "--config.train.steps=2",
