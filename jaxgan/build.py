@@ -89,6 +89,8 @@ def build(config: ConfigDict) -> Experiment:
         ),
         keep=config.checkpoint.keep,
         keep_every=config.checkpoint.keep_every,
+        retry_seconds=config.checkpoint.retry_seconds,
+        rollbacks=config.train.rollbacks,
         evaluate=build_evaluator(config, game, dataset) if config.eval.every else None,
         config=to_json(config) + "\n",
     )

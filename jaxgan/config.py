@@ -20,7 +20,16 @@ from ml_collections import ConfigDict, config_flags
 
 from jaxgan.data.sources import AT_HAND
 from jaxgan.errors import UsageError, unknown
-from jaxgan.schema import DEFAULTS, check, complete, fields_of, get, paths_of, to_plain, unknown_field
+from jaxgan.schema import (
+    DEFAULTS,
+    check,
+    complete,
+    fields_of,
+    get,
+    paths_of,
+    to_plain,
+    unknown_field,
+)
 
 SMOKE: dict[str, dict[str, Any]] = {
     "data": {"batch_size": 16},
