@@ -26,11 +26,11 @@ def has_manifest(folder: Path) -> bool:
 def damage(folder: Path) -> str:
     """What is wrong with `folder`, the file named; "" of a whole one."""
     try:
-        text = (folder / MANIFEST).read_text(encoding="utf-8")
+        *lines, end = (folder / MANIFEST).read_bytes().decode().split("\n")
         listed = {}
-        for line in text.splitlines():
+        for line in lines:
             match = _LINE.fullmatch(line)
-            if not match:
+            if not match or end:
                 return f"{MANIFEST} is damaged"
             listed[match[2]] = match[1]
         there = _files(folder)
