@@ -2,8 +2,8 @@
 
     python -m jaxgan.main --config configs/hinge_fashion.py
 
-Measured 2026-11-21 on 2 CPU cores (AMD EPYC), seed 0: 3,500 steps, swd 0.067.
-Shirts, trousers, shoes and bags are recognisable. Table and command: experiments/recipes.
+Measured 2026-11-21 on 2 CPU cores (AMD EPYC), seeds 0 to 2: 3,500 steps, fd 2.45 ± 0.10.
+Shirts, trousers, shoes and bags are recognisable. Table and command: experiments/evaluation.
 """
 
 from ml_collections import ConfigDict

@@ -16,6 +16,7 @@ import jax
 from jaxgan.build import Experiment, build, example_batch
 from jaxgan.cli import Parser, run
 from jaxgan.config import load_config, to_json
+from jaxgan.engine.sharding import divide_cores
 from jaxgan.engine.train import train
 from jaxgan.workdir import check_config, check_workdir, default_workdir
 
@@ -31,6 +32,7 @@ def main(arguments: list[str]) -> None:
     config = load_config(flags.config, overrides)
     workdir = flags.workdir or default_workdir(flags.config)
     check_workdir(workdir)
+    divide_cores(config.seeds)
     experiment = build(config)
     if flags.dry_run:
         print(describe(experiment))

@@ -2,26 +2,33 @@
 
     python experiments/mode_collapse/run.py --quick
     python experiments/mode_collapse/run.py --table toy
-    python experiments/mode_collapse/run.py --table toy --override=--config.train.steps=20000
+    python experiments/mode_collapse/run.py --table remedies
+    python experiments/mode_collapse/run.py --table recipes
     python experiments/mode_collapse/run.py --table stacked --data_dir DIR
+    python experiments/mode_collapse/run.py --table remedies --print
 
 toy is PacGAN's Table 1 (Lin et al. 2018: ring and grid; GAN and packs of 2, 3, 4), stacked its
-Table 2. All seeds of a cell train in one program. --quick is the first table with small networks
-and few steps: it shows what the laboratory does, not what the paper found. Appends a line for each
-cell to results.jsonl beside this file; runs stay in runs/mode_collapse/ and go on where they
-stopped.
+Table 2, remedies every loss with every penalty or method on the grid, recipes what finds all. All seeds of a cell train in
+one program. --quick is the first table with small networks and few steps: it shows what the
+laboratory does, not what the paper found. Appends a line for each cell to results.jsonl beside this
+file; runs stay in runs/mode_collapse/ and go on where they stopped. --print trains nothing and
+prints the table of the newest lines.
 """
 
 import argparse
+import hashlib
 import json
 import subprocess
 import sys
+from collections.abc import Iterator
 from datetime import date
 from pathlib import Path
+from typing import Any, NamedTuple
 
 import numpy as np
 
-RESULTS = Path(__file__).parent / "results.jsonl"
+HERE = Path(__file__).parent
+RESULTS = HERE / "results.jsonl"
 RUNS = Path("runs/mode_collapse")
 PACKS = (1, 2, 3, 4)
 # modes, high quality in %, reverse KL, each with its standard error over 10 runs; Table 1.
@@ -40,89 +47,172 @@ PUBLISHED = {
     ("stacked_mnist", 3): "1000 / .06 to .07",
     ("stacked_mnist", 4): "1000 / .06 to .07",
 }
-QUICK = [
-    "--config.gen.hidden=(128,128,128)", "--config.disc.hidden=(64,64)",
-    "--config.gen.init_std=0.0", "--config.disc.init_std=0.0",
-    "--config.optim.gen.lr=1e-3", "--config.optim.disc.lr=1e-3",
-    "--config.train.steps=4000", "--config.eval.every=1000", "--config.sample.every=1000",
-]  # fmt: skip
-SHOWN = {
-    "toy": ("eval/modes", "eval/high_quality", "eval/reverse_kl"),
-    "stacked": ("eval/stacked_modes_mnist", "eval/stacked_kl_mnist"),
+QUICK = {
+    "gen.hidden": (128, 128, 128), "disc.hidden": (64, 64), "gen.init_std": 0.0,
+    "disc.init_std": 0.0, "optim.gen.lr": 1e-3, "optim.disc.lr": 1e-3, "optim.gen.b1": 0.0,
+    "optim.disc.b1": 0.0, "optim.gen.schedule": "linear", "optim.disc.schedule": "linear",
+    "train.steps": 5000, "eval.every": 1000, "sample.every": 1000,
+}  # fmt: skip
+LOSSES = ("minimax", "non_saturating", "lsgan", "hinge", "wasserstein", "relativistic",
+          "relativistic_average")  # fmt: skip
+R1, R2, WGAN_GP = ({name: {"weight": 0.1}} for name in ("r1", "r2", "wgan_gp"))
+REMEDIES: dict[str, dict[str, Any]] = {
+    "nothing": {"terms": {}},
+    "R1": {"terms": R1},
+    "R1 + R2": {"terms": R1 | R2},
+    "WGAN-GP": {"terms": WGAN_GP},
+    "packs of 2": {"terms": {}, "train.packing": 2, "data.batch_size": 200},
+    "unrolled 5": {"terms": {}, "method.name": "unrolled", "method.unroll": 5},
+}
+POINTS = ("eval/modes", "eval/high_quality", "eval/reverse_kl")
+STACKS = ("eval/stacked_modes_mnist", "eval/stacked_kl_mnist")
+
+
+class Cell(NamedTuple):
+    """What is trained for a cell of a table: a config with fields, and which scores are shown."""
+
+    row: str
+    column: str
+    config: str
+    fields: dict[str, Any]
+    shown: tuple[str, ...]
+    published: str = ""
+
+
+def published_cells(flags: argparse.Namespace) -> Iterator[Cell]:
+    """Rows are data, columns packs; a batch of the authors counts packs."""
+    config, batch, shown, sets = {
+        "toy": ("configs/pacgan_grid.py", 100, POINTS, ("ring", "grid")),
+        "stacked": ("configs/pacgan_stacked_mnist.py", 64, STACKS, ("stacked_mnist",)),
+    }[flags.table]
+    for data in sets:
+        for packing in flags.packs:
+            fields = {"data.name": data, "train.packing": packing,
+                      "data.batch_size": batch * packing}  # fmt: skip
+            if flags.data_dir:
+                fields["data.dir"] = flags.data_dir
+            if flags.quick:
+                fields |= QUICK
+            published = PUBLISHED[data, packing]
+            yield Cell(data, f"packs of {packing}", config, fields, shown, published)
+
+
+def remedy_cells(flags: argparse.Namespace) -> Iterator[Cell]:
+    """Rows are losses, columns remedies."""
+    common = {"train.steps": 10_000, "eval.every": 1000, "sample.every": 10_000}
+    for remedy, fields in REMEDIES.items():
+        for loss in LOSSES:
+            chosen = {"loss": loss} | fields | common
+            yield Cell(loss, remedy, "configs/relativistic_grid.py", chosen, POINTS)
+
+
+def recipe_cells(flags: argparse.Namespace) -> Iterator[Cell]:
+    """The configs that find every mode, as they are."""
+    yield Cell("grid", "relativistic, R1 + R2", "configs/relativistic_grid.py", {}, POINTS)
+
+
+TABLES = {
+    "recipes": recipe_cells,
+    "toy": published_cells,
+    "stacked": published_cells,
+    "remedies": remedy_cells,
 }
 
 
-def play(table: str, data: str, packing: int, seeds: int, overrides: list[str]) -> dict:
+def play(table: str, cell: Cell, seeds: int, overrides: list[str]) -> dict:
     """Trains one cell and returns its line."""
-    config, batch = {
-        "toy": ("configs/pacgan_grid.py", 100), "stacked": ("configs/pacgan_stacked_mnist.py", 64)
-    }[table]  # fmt: skip
-    given = [*overrides, f"--config.seeds={seeds}"]
-    label = "".join(c if c.isalnum() else "_" for c in " ".join(given).replace("--config.", ""))
-    workdir = RUNS / f"{data}-{packing}-{label}"
-    command = [sys.executable, "-m", "jaxgan.main", "--config", config, "--workdir", str(workdir)]
-    command += [f"--config.data.name={data}", f"--config.train.packing={packing}"]
-    command += [f"--config.data.batch_size={batch * packing}", *given]
-    subprocess.run(command, check=True)
-    summary = json.loads((workdir / "summary.json").read_text())
-    each = summary.get("seeds") or {name: [value] for name, value in summary["last"].items()}
-    return {
+    given = [f"--config.{name}={value}" for name, value in cell.fields.items()]
+    given += [f"--config.seeds={seeds}", *overrides]
+    label = hashlib.sha256(" ".join(given).encode()).hexdigest()[:8]
+    workdir = RUNS / f"{table}-{cell.row}-{cell.column}-{label}".replace(" ", "")
+    command = [sys.executable, "-m", "jaxgan.main", "--config", cell.config]
+    done = subprocess.run([*command, "--workdir", str(workdir), *given])
+    line = {
         "date": date.today().isoformat(),
         "table": table,
-        "data": data,
-        "packing": packing,
+        "row": cell.row,
+        "column": cell.column,
         "seeds": seeds,
-        "overrides": overrides,
-        "steps": summary["steps"],
-        "seconds": summary["seconds"],
-        "device": summary["device"],
-        "jax": summary["jax"],
-        "each": {name: each[name] for name in SHOWN[table]},
+        "config": cell.config,
+        "overrides": given,
     }
+    if done.returncode:  # all seeds are no numbers any more: a result too
+        return line | {"each": {name: [] for name in cell.shown}, "steps": 0, "seconds": 0.0}
+    summary = json.loads((workdir / "summary.json").read_text())
+    each = summary.get("seeds") or {name: [value] for name, value in summary["last"].items()}
+    kept = {name: summary[name] for name in ("steps", "seconds", "device", "jax")}
+    return line | kept | {"each": {name: each[name] for name in cell.shown}}
 
 
-def cell(values: list[float], scale: float = 1.0) -> str:
-    """Mean and standard error over seeds."""
-    values = scale * np.array(values, float)
-    error = f"±{values.std(ddof=1) / len(values) ** 0.5:.2g}" if len(values) > 1 else ""
-    return f"{values.mean():.3g}{error}"
+def mean(values: list[float | None], scale: float = 1.0) -> str:
+    """Mean and standard error over seeds; "diverged" where none ended with a number."""
+    kept = scale * np.array([value for value in values if value is not None], float)
+    if not len(kept):
+        return "diverged"
+    error = f"±{kept.std(ddof=1) / len(kept) ** 0.5:.2g}" if len(kept) > 1 else ""
+    return f"{kept.mean():.3g}{error}"
 
 
-def markdown(lines: list[dict]) -> str:
-    rows = ["| data | packing | seeds | steps | reached | published | seconds |", "|---" * 7 + "|"]
-    for line in lines:
-        scales = [100.0 if name.endswith("high_quality") else 1.0 for name in line["each"]]
-        found = " / ".join(
-            cell(v, scale) for v, scale in zip(line["each"].values(), scales, strict=True)
-        )
-        published = PUBLISHED[line["data"], line["packing"]]
+def found(line: dict) -> str:
+    scales = [100.0 if name.endswith("high_quality") else 1.0 for name in line["each"]]
+    cells = [mean(v, scale) for v, scale in zip(line["each"].values(), scales, strict=True)]
+    return "diverged" if "diverged" in cells else " / ".join(cells)
+
+
+def as_list(cells: list[Cell], lines: list[dict]) -> str:
+    """A row for each cell, beside what was published."""
+    rows = ["| data | | seeds | steps | reached | published | seconds |", "|---" * 7 + "|"]
+    for cell, line in zip(cells, lines, strict=True):
         rows.append(
-            f"| {line['data']} | {line['packing']} | {line['seeds']} | {line['steps']} | {found} "
-            f"| {published} | {line['seconds']:.0f} |"
+            f"| {cell.row} | {cell.column} | {line['seeds']} | {line['steps']} | {found(line)} "
+            f"| {cell.published} | {line['seconds']:.0f} |"
         )
     return "\n".join(rows)
 
 
+def as_grid(cells: list[Cell], lines: list[dict]) -> str:
+    """Rows and columns of the cells."""
+    at = {(cell.row, cell.column): line for cell, line in zip(cells, lines, strict=True)}
+    columns = list(dict.fromkeys(cell.column for cell in cells))
+    head = [f"| | {' | '.join(columns)} |", "|---" * (len(columns) + 1) + "|"]
+    body = [
+        f"| {row} | {' | '.join(found(at[row, c]) if (row, c) in at else '' for c in columns)} |"
+        for row in dict.fromkeys(cell.row for cell in cells)
+    ]
+    total = sum(line["seconds"] for line in lines)
+    return "\n".join([*head, *body, "", f"{total / 60:.0f} minutes of training"])
+
+
+def newest(table: str, cells: list[Cell]) -> tuple[list[Cell], list[dict]]:
+    """The cells that results.jsonl has, and their newest lines."""
+    lines = [json.loads(text) for text in RESULTS.read_text().splitlines()]
+    last = {(line["row"], line["column"]): line for line in lines if line["table"] == table}
+    kept = [cell for cell in cells if (cell.row, cell.column) in last]
+    return kept, [last[cell.row, cell.column] for cell in kept]
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--table", choices=SHOWN, default="toy")
+    parser.add_argument("--table", choices=TABLES, default="toy")
     parser.add_argument("--quick", action="store_true", help="minutes on a small CPU")
-    parser.add_argument("--seeds", type=int, default=0, help="default: 10, quick 3")
+    parser.add_argument("--seeds", type=int, default=0, help="default: 10; quick and remedies 4")
     parser.add_argument("--packs", nargs="+", type=int, default=PACKS, choices=PACKS)
     parser.add_argument("--data_dir", default="", help="where TFDS sets are prepared")
     parser.add_argument("--override", action="append", default=[], help="--config.field=value")
+    parser.add_argument("--print", action="store_true", help="the table of the newest results")
     flags = parser.parse_args()
-    overrides = [*(QUICK if flags.quick else []), *flags.override]
-    if flags.data_dir:
-        overrides.append(f"--config.data.dir={flags.data_dir}")
-    lines = []
-    for data in ("ring", "grid") if flags.table == "toy" else ("stacked_mnist",):
-        for packing in flags.packs:
-            seeds = flags.seeds or (3 if flags.quick else 10)
-            lines.append(play(flags.table, data, packing, seeds, overrides))
+    table = "quick" if flags.quick else flags.table
+    cells = list(TABLES[flags.table](flags))
+    if flags.print:
+        cells, lines = newest(table, cells)
+    else:
+        seeds = flags.seeds or (4 if table in ("quick", "remedies") else 10)
+        lines = []
+        for cell in cells:
+            lines.append(play(table, cell, seeds, flags.override))
             with RESULTS.open("a") as file:
                 file.write(json.dumps(lines[-1]) + "\n")
-    print(markdown(lines))
+    print(as_grid(cells, lines) if flags.table == "remedies" else as_list(cells, lines))
 
 
 if __name__ == "__main__":

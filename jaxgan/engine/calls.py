@@ -8,7 +8,13 @@ import jax
 import jax.numpy as jnp
 
 from jaxgan.engine.run import Run
-from jaxgan.engine.sharding import divide, divided, make_mesh, replicated
+from jaxgan.engine.sharding import (
+    divide,
+    divided,
+    make_mesh,
+    over_shared_seeds,
+    replicated,
+)
 from jaxgan.engine.step import (
     Batch,
     Game,
@@ -59,9 +65,9 @@ def root_keys(seed: int, seeds: int = 0, rollbacks: int = 0) -> jax.Array:
     return jax.vmap(of)(seed + jnp.arange(seeds, dtype=jnp.uint32))
 
 
-def over_seeds(function: Callable, seeds: int, in_axes: Any = 0) -> Callable:
+def over_seeds(function: Callable, seeds: int) -> Callable:
     """`function` of one seed as a function of many, where there are many."""
-    return jax.vmap(function, in_axes=in_axes) if seeds else function
+    return jax.vmap(function) if seeds else function
 
 
 def trace_step(run: Run) -> None:
@@ -114,7 +120,9 @@ class Calls:
                 metrics |= last
             return state, metrics
 
-        return jax.jit(over_seeds(call, run.seeds, in_axes=(0, None)), donate_argnums=0)
+        if run.seeds:
+            call = over_shared_seeds(call, run.seeds, mesh)
+        return jax.jit(call, donate_argnums=0)
 
 
 class Call:

@@ -1,6 +1,9 @@
 """Many seeds in one program: each as if it were alone."""
 
 import json
+import os
+import subprocess
+import sys
 
 import chex
 import jax
@@ -89,6 +92,17 @@ def test_many_seeds_go_on_bit_for_bit(runs, tmp_path):
     main.main(flags)
     resumed, whole = (load_generator(path, member=1) for path in (workdir, runs / "both"))
     chex.assert_trees_all_equal(resumed.generator, whole.generator)
+
+
+def test_cores_share_the_seeds(runs, tmp_path):
+    """A program of its own, since JAX's devices are made once."""
+    workdir = tmp_path / "a"
+    flags = [*POINTS, "--workdir", str(workdir), "--config.seed=3", "--config.seeds=2"]
+    subprocess.run([sys.executable, "-m", "jaxgan.main", *flags], cwd=ROOT, check=True)
+    summary = json.loads((workdir / "summary.json").read_text())
+    assert summary["device"] == f"{min(2, len(os.sched_getaffinity(0)))} x cpu (cpu)"
+    shared, whole = (load_generator(path, member=1) for path in (workdir, runs / "both"))
+    chex.assert_trees_all_close(shared.generator, whole.generator, rtol=1e-4, atol=1e-6)
 
 
 def test_images_of_many_seeds_hang_in_rows(tmp_path):

@@ -311,8 +311,15 @@ x = jax.device_put(x, NamedSharding(mesh, PartitionSpec("data")))
 w, v = jax.device_put((w, v), NamedSharding(mesh, PartitionSpec()))
 four = grads(x, w, v)
 assert len(four[0].sharding.device_set) == 4
-for a, b in zip(one, four):
-    np.testing.assert_allclose(a, b, rtol=1e-4, atol=1e-4 * np.abs(a).max())
+def of_device(x, w, v):
+    of_x, *of_kernels = jax.grad(penalty, (0, 1, 2))(x, w, v)
+    return of_x, *jax.lax.psum(of_kernels, "data")
+each, whole = PartitionSpec("data"), PartitionSpec()
+mapped = jax.shard_map(of_device, mesh=mesh, in_specs=(each, whole, whole),
+                       out_specs=(each, whole, whole), check_vma=False)
+for sharded in (four, jax.jit(mapped)(x, w, v)):
+    for a, b in zip(one, sharded):
+        np.testing.assert_allclose(a, b, rtol=1e-4, atol=1e-4 * np.abs(a).max())
 """
     flags = "--xla_force_host_platform_device_count=4"
     env = os.environ | {"JAX_PLATFORMS": "cpu", "XLA_FLAGS": flags}
