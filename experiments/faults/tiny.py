@@ -1,6 +1,6 @@
 """A run as small as runs get, with all that a workdir holds: experiments/faults/run.py breaks it.
 
-    python -m jaxgan.main --config experiments/faults/tiny.py
+python -m jaxgan.main --config experiments/faults/tiny.py
 """
 
 from ml_collections import ConfigDict
