@@ -121,6 +121,8 @@ class Checkpoints:
                 f"checkpoint {step} in {self._folder} does not fit this config, or is damaged; "
                 f"use another workdir ({first_line(error)})"
             ) from error
+        if (state.step != step).any():
+            raise UsageError(f"{path.parent} holds another step than its name says; rename it")
         return state.replace(key=jax.random.wrap_key_data(state.key))
 
     def go_on_from(self, step: int) -> None:
