@@ -43,7 +43,7 @@ def main(arguments: list[str]) -> None:
     summary = train(experiment.run, workdir)
     print(
         f"{summary['steps']} steps in {summary['seconds']:.0f} s, "
-        f"{summary['images_per_sec']:.0f} images/s; samples in {workdir / 'samples'}",
+        f"{summary['images_per_sec'] or 0:.0f} images/s; samples in {workdir / 'samples'}",
         file=sys.stderr,
     )
 

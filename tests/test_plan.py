@@ -51,10 +51,11 @@ def test_lazy_terms_cost_as_often_as_they_are_due(experiment):
     assert some.memory == every.memory
 
 
-def test_the_largest_batch_fits_and_the_next_was_seen_to_fail(experiment):
+def test_the_largest_batch_fits_and_the_next_was_seen_to_fail(experiment, monkeypatch):
     config = load_config(SMOKE, TOY)
     own = plan.measure(experiment.run, plan.abstract_state(experiment.run)).memory
     memory = own + 10_000
+    monkeypatch.setattr(plan, "TRIES", 4)
     batch, cost, fails = plan.largest_batch(config, experiment.dataset, 1, 1, memory)
     assert batch > 16 and cost.memory <= memory and batch < fails
     other = build(plan.with_batch(config, fails)).run

@@ -194,10 +194,13 @@ class Report:
     def summary(self) -> dict[str, Any] | None:
         """The summary of a run that is finished; None where there is none, or a damaged one."""
         try:
-            return json.loads((self._workdir / "summary.json").read_text(encoding="utf-8"))
+            summary = json.loads((self._workdir / "summary.json").read_text(encoding="utf-8"))
         except (FileNotFoundError, ValueError):
             return None
+        needed = {"steps", "seconds", "images_per_sec"}
+        return summary if isinstance(summary, dict) and needed <= summary.keys() else None
 
     def last_line(self) -> dict[str, Any]:
-        """The last line of metrics."""
-        return read_metrics(self._path)[-1]
+        """The last line of metrics; where there is none, one that tells nothing."""
+        nothing = {"images": 0, "seconds": 0.0, "images_per_sec": 0.0}
+        return [nothing, *read_metrics(self._path)][-1]

@@ -84,8 +84,9 @@ def start_once(
         ) as report:
             if first == run.steps:
                 report.say(f"{workdir} is trained to step {first}; raise train.steps to go on")
-                line = report.last_line()
-                return report.summary() or summarize(run, state, line, report, history)
+                if summary := report.summary():
+                    return summary
+                return summarize(run, state, report.last_line(), report, history)
             report.say(f"{describe_devices()}; training from step {first} to {run.steps}")
             with keep_best(run, workdir, history) as best:
                 try:

@@ -5,6 +5,7 @@ import os
 import resource
 import shutil
 import signal
+import subprocess
 import sys
 import time
 from dataclasses import replace
@@ -232,3 +233,11 @@ def test_the_best_is_not_lost_to_what_is_no_number(tmp_path):
     (tmp_path / "best" / "0" / "default" / "_METADATA").unlink()
     with keep([{"step": 0, "eval/fd": 2.0}]) as best:
         assert best.summary() == {} and not list((tmp_path / "best").iterdir())
+
+
+@pytest.mark.slow
+def test_the_campaign_finds_nothing_broken():
+    command = [sys.executable, "experiments/faults/run.py", "--quick"]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.count("|\n") + 1 >= 9
