@@ -51,13 +51,12 @@ def build(config: ConfigDict) -> Experiment:
     Raises:
       UsageError: what the user can mend in the config or the data.
     """
-    devices = jax.device_count()
-    if config.seeds == 1 and config.data.batch_size % devices:
-        raise UsageError(
-            f"config.data.batch_size must be a multiple of the {devices} devices; "
-            f"got {config.data.batch_size}"
-        )
-    dataset = build_dataset(config)
+    check_batch(config)
+    return build_on(config, build_dataset(config))
+
+
+def build_on(config: ConfigDict, dataset: Dataset) -> Experiment:
+    """`build` with a data set that is there already."""
     config = resolve(config, dataset)
     if config.seeds > 1 and not dataset.is_resident:
         raise UsageError(
@@ -92,12 +91,24 @@ def build(config: ConfigDict) -> Experiment:
         ),
         keep=config.checkpoint.keep,
         keep_every=config.checkpoint.keep_every,
+        retry_seconds=config.checkpoint.retry_seconds,
+        rollbacks=config.train.rollbacks,
         evaluate=build_evaluator(config, game, dataset) if config.eval.every else None,
         config=to_json(config) + "\n",
     )
     with mended_by_user("this config cannot be trained"):
         trace_step(run)
     return Experiment(config, dataset, run)
+
+
+def check_batch(config: ConfigDict) -> None:
+    """Raises UsageError where the devices cannot share a batch evenly."""
+    devices = jax.device_count()
+    if config.seeds == 1 and config.data.batch_size % devices:
+        raise UsageError(
+            f"config.data.batch_size must be a multiple of the {devices} devices; "
+            f"got {config.data.batch_size}"
+        )
 
 
 def seeds_of(config: ConfigDict) -> int:

@@ -6,7 +6,7 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
-from jaxgan.errors import UsageError
+from jaxgan.errors import Failure, Stopped, UsageError
 
 
 class Parser(argparse.ArgumentParser):
@@ -20,7 +20,10 @@ class Parser(argparse.ArgumentParser):
 
 
 def run(main: Callable[[list[str]], None]) -> None:
-    """Runs a program: wrong input is one line on the error stream and exit status 2.
+    """Runs a program, whose errors are one line on the error stream.
+
+    The exit status is 2 for wrong input, 1 for a run that cannot go on, 42 for one that was asked
+    to stop and did, and 130 for an interrupted program.
 
     With JAXGAN_TRACEBACK=1 it is the whole traceback, for who writes a network or a loss.
     """
@@ -34,11 +37,14 @@ def run(main: Callable[[list[str]], None]) -> None:
         jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.5)
     try:
         main(sys.argv[1:])
-    except UsageError as error:
+    except (UsageError, Failure) as error:
         if os.environ.get("JAXGAN_TRACEBACK"):
             raise
         print(f"error: {error}", file=sys.stderr)
-        sys.exit(2)
+        sys.exit(2 if isinstance(error, UsageError) else 1)
+    except Stopped as stopped:
+        print(stopped, file=sys.stderr)
+        sys.exit(42)
     except KeyboardInterrupt:
         print("interrupted", file=sys.stderr)
         sys.exit(130)

@@ -4,8 +4,8 @@
     python -m jaxgan.main --config configs/dcgan_fashion.py:smoke
     python -m jaxgan.main --config configs/dcgan_cifar.py --config.loss=hinge
 
-The same command in the same workdir goes on where it stopped. A config is a Python file, and
-naming it runs it.
+The same command in the same workdir goes on where it stopped. SIGTERM, or Ctrl-C, lets it finish
+the step, save and exit with status 42. A config is a Python file, and naming it runs it.
 """
 
 import sys
@@ -17,7 +17,7 @@ from jaxgan.build import Experiment, build, example_batch
 from jaxgan.cli import Parser, run
 from jaxgan.config import load_config, to_json
 from jaxgan.engine.sharding import divide_cores
-from jaxgan.engine.train import Diverged, train
+from jaxgan.engine.train import train
 from jaxgan.workdir import check_config, check_workdir, default_workdir
 
 
@@ -40,17 +40,10 @@ def main(arguments: list[str]) -> None:
     if not flags.force:
         check_config(workdir, experiment.config)
     print(f"workdir {workdir}", file=sys.stderr)
-    try:
-        summary = train(experiment.run, workdir)
-    except Diverged as error:
-        print(f"error: {error}", file=sys.stderr)
-        sys.exit(1)
-    except KeyboardInterrupt:
-        print("interrupted; the same command goes on from the last checkpoint", file=sys.stderr)
-        sys.exit(130)
+    summary = train(experiment.run, workdir)
     print(
         f"{summary['steps']} steps in {summary['seconds']:.0f} s, "
-        f"{summary['images_per_sec']:.0f} images/s; samples in {workdir / 'samples'}",
+        f"{summary['images_per_sec'] or 0:.0f} images/s; samples in {workdir / 'samples'}",
         file=sys.stderr,
     )
 

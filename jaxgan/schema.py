@@ -78,6 +78,7 @@ DEFAULTS: dict[str, Any] = {
         "ema_schedule": "constant",  # of the half-life; linear, cosine: from 0 over the training
         "dtype": "float32",  # or bfloat16: what the networks compute in
         "steps_per_call": 1,  # on the device between two looks of the host; more helps small nets
+        "rollbacks": 0,  # so often a run that is not finite goes back and on with other data
     },
     "log": {"every": 50},
     "sample": {"every": 500},  # 0: never
@@ -90,7 +91,12 @@ DEFAULTS: dict[str, Any] = {
         "num": 1024,  # fakes
         "num_real": 0,  # at most so many real images; 0: the whole split
     },
-    "checkpoint": {"every": 1000, "keep": 2, "keep_every": 0},
+    "checkpoint": {
+        "every": 1000,
+        "keep": 2,
+        "keep_every": 0,
+        "retry_seconds": 0.0,  # where one cannot be written (a full disk), so long it is tried
+    },
 }
 # What a resolved config adds: facts of the data set, from which sampling builds the networks.
 RESOLVED = ("image_shape", "num_classes", "num_examples")
@@ -117,6 +123,8 @@ NOT_NEGATIVE = (
     "eval.every",
     "checkpoint.every",
     "checkpoint.keep_every",
+    "checkpoint.retry_seconds",
+    "train.rollbacks",
     "eval.num_real",
     "train.ema_half_life",
     "train.ema_ramp",

@@ -56,10 +56,10 @@ def load_generator(
     if not 0 <= member < config.seeds:
         raise UsageError(f"--member must be in 0..{config.seeds - 1}; got {member}")
     seeds = seeds_of(config)
-    folder, step = find_checkpoint(workdir, checkpoint)
-    with Checkpoints(folder, read_only=True) as checkpoints:
-        init = initializer(game, optimizers, config.seed, seeds)
-        state = checkpoints.restore(step, init.eval_shape(example_batch(config)))
+    init = initializer(game, optimizers, config.seed, seeds)
+    with Checkpoints(workdir / "checkpoints") as regular, Checkpoints(workdir / "best") as best:
+        holder, step = find_checkpoint(workdir, checkpoint, regular, best)
+        state = holder.restore(step, init.eval_shape(example_batch(config)))
     if seeds:
         state = of_seed(state, member)
     generator = {
@@ -82,29 +82,24 @@ def load_generator(
     return Trained(config, game, generator, step)
 
 
-def find_checkpoint(workdir: Path, checkpoint: str) -> tuple[Path, int]:
-    """The folder that holds a checkpoint, and its step.
+def find_checkpoint(
+    workdir: Path, checkpoint: str, regular: Checkpoints, best: Checkpoints
+) -> tuple[Checkpoints, int]:
+    """Those of the two that hold a checkpoint, and its step.
 
     Raises:
-      UsageError: there is none, or `checkpoint` is not last, best or a step.
+      UsageError: there is none, or none that is whole; `checkpoint` is not last, best or a step.
     """
-    saved = {name: _steps(workdir / name) for name in ("checkpoints", "best")}
-    if not saved["checkpoints"]:
+    if not regular.steps():
         raise UsageError(f"--workdir {workdir} has no checkpoint yet")
-    if checkpoint in ("last", "best"):
-        name = "best" if checkpoint == "best" else "checkpoints"
-        if not saved[name]:
+    if checkpoint == "last":
+        return regular, regular.latest()
+    if checkpoint == "best":
+        if not best.steps():
             raise UsageError(f"--workdir {workdir} has no best checkpoint: eval.every was 0")
-        return workdir / name, saved[name][-1]
-    for name, steps in saved.items():
-        if checkpoint in map(str, steps):
-            return workdir / name, int(checkpoint)
-    there = ", ".join(map(str, sorted({*saved["checkpoints"], *saved["best"]})))
+        return best, best.latest()
+    for holder in (regular, best):
+        if checkpoint in map(str, holder.steps()):
+            return holder, int(checkpoint)
+    there = ", ".join(map(str, sorted({*regular.steps(), *best.steps()})))
     raise UsageError(f"no checkpoint {checkpoint!r}; there are {there}, last and best")
-
-
-def _steps(folder: Path) -> list[int]:
-    if not folder.is_dir():
-        return []
-    with Checkpoints(folder, read_only=True) as checkpoints:
-        return checkpoints.steps()

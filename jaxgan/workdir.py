@@ -11,7 +11,7 @@ from jaxgan.errors import UsageError
 
 CONFIG = "config.json"
 # A run may be extended. With a falling learning rate that changes the rates of what follows.
-MAY_CHANGE = ("train.steps",)
+MAY_CHANGE = ("train.steps", "train.rollbacks", "checkpoint.retry_seconds")
 
 
 def default_workdir(spec: str) -> Path:

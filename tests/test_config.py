@@ -1,5 +1,7 @@
 """From the command line to a locked config, and the lines that wrong input gets."""
 
+import json
+
 import pytest
 from conftest import CONFIGS, ROOT
 from hypothesis import given, settings
@@ -149,14 +151,17 @@ NAMES = ["mlp", "rmsprop", "folder", "os:path", "os:getcwd", "nowhere:x", "hinge
 NUMBERS = ["0", "-1", "1e400", "nan", "99999999999999999999", "0.5", "(1, 2)", "{}", "true"]
 
 
-@settings(max_examples=150)
-@given(
+OVERRIDES = st.tuples(
     st.sampled_from(PATHS) | st.text(max_size=12),
     st.sampled_from(NAMES) | st.sampled_from(NUMBERS) | st.text(max_size=10),
-)
-def test_no_override_ends_in_anything_but_a_usage_error(path, value):
+).map("--config.{0[0]}={0[1]}".format)
+
+
+@settings(max_examples=200)
+@given(st.lists(OVERRIDES | st.text(max_size=10), min_size=1, max_size=3))
+def test_no_override_ends_in_anything_but_a_usage_error(overrides):
     try:
-        config = load_config(DEFAULT, [f"--config.{path}={value}"])
+        config = load_config(DEFAULT, overrides)
     except UsageError as error:
         assert str(error)
     else:
@@ -184,3 +189,16 @@ def test_optimizers_data_terms_and_augments_bring_their_own_fields():
 def test_defaults_are_a_complete_config_but_for_the_networks():
     config = complete({**DEFAULTS, "gen": {"name": "mlp"}, "disc": {"name": "mlp"}})
     assert config.disc.dropout == 0.0
+
+
+@given(st.text(max_size=40) | st.recursive(
+    st.none() | st.booleans() | st.floats() | st.text(max_size=5),
+    lambda inner: st.lists(inner, max_size=3)
+    | st.dictionaries(st.sampled_from([*DEFAULTS, "name", "x"]), inner, max_size=4),
+    max_leaves=8,
+).map(json.dumps))  # fmt: skip
+def test_of_any_json_comes_a_config_or_an_error(text):
+    try:
+        from_json(text)
+    except UsageError as error:
+        assert str(error).strip()

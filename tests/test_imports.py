@@ -16,7 +16,7 @@ FLOORS = [  # from the ground up; what stands in one line may not import each ot
     {"config"},
     {"build", "workdir", "cli", "latents", "film"},
     {"trained"},
-    {"main", "sample", "evaluate"},
+    {"main", "sample", "evaluate", "plan"},
 ]
 FILES = sorted((ROOT / "jaxgan").rglob("*.py"))
 

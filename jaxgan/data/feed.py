@@ -6,6 +6,7 @@ inside of a compiled step. For the same key and step both give the same batch, b
 one a data set gets is a question of memory alone.
 """
 
+import copy
 import zlib
 from collections.abc import Callable
 from typing import Any
@@ -57,6 +58,10 @@ class ResidentFeed:
             arrays["labels"] = dataset.labels
         self._inputs = place(arrays)
 
+    def in_order_of(self, key: jax.Array) -> "ResidentFeed":
+        """The feed for another key than before: this one, which leaves the order to `batch`."""
+        return self
+
     def inputs(self, step: int, count: int = 1):
         """{"images": uint8 [N, H, W, C], "labels": int32 [N] if any}, the same at every step."""
         return self._inputs
@@ -107,12 +112,21 @@ class StreamFeed:
         _check_sizes(dataset, batch_size, draws)
         self._dataset = dataset
         self._sizes = draws, batch_size, dataset.num_examples
-        self._words = np.asarray(jax.random.key_data(seed_key))
+        self._set_key(seed_key)
         self._flip = flip
         self._place = place
+
+    def _set_key(self, key: jax.Array) -> None:
+        self._words = np.asarray(jax.random.key_data(key))
         self._queue = iter(())
         self._last_step: int | None = None
         self._last_inputs = None
+
+    def in_order_of(self, key: jax.Array) -> "StreamFeed":
+        """The feed for another seed_key."""
+        feed = copy.copy(self)
+        feed._set_key(key)
+        return feed
 
     def inputs(self, step: int, count: int = 1):
         """{"images": uint8 [count, draws, B, H, W, C], "labels": int32 [count, draws, B]}."""

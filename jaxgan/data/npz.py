@@ -1,6 +1,7 @@
 """Data sets in one NumPy .npz file: `images`, perhaps `labels`, perhaps `classes`."""
 
 import pathlib
+import struct
 import zipfile
 import zlib
 
@@ -10,6 +11,10 @@ from jaxgan.data.dataset import Dataset
 from jaxgan.data.labelling import check_labels
 from jaxgan.data.shaping import Shaping
 from jaxgan.errors import UsageError
+
+# A file may hold so many times its size, after the first so many bytes. Images reach 100, where all
+# but a few are of one colour; what is made to fill the memory reaches 1,000.
+RATIO, FREE = 200, 2**28
 
 
 def load_npz(
@@ -34,7 +39,7 @@ def load_npz(
     """
     shaping = Shaping(resolution=resolution, channels=channels, resize=resize, crop=crop)
     path = _find(dir, split)
-    arrays = _read(path)
+    arrays = read_npz(path)
     if "images" not in arrays:
         raise UsageError(
             f"{path} holds {sorted(arrays)}; expected a key 'images', uint8 [N, H, W, C]"
@@ -83,12 +88,32 @@ def _find(dir: str, split: str) -> pathlib.Path:
     return path
 
 
-def _read(path: pathlib.Path) -> dict[str, np.ndarray]:
+def read_npz(path: pathlib.Path) -> dict[str, np.ndarray]:
+    """All arrays of a .npz file, which may not be pickled ones.
+
+    Raises:
+      UsageError: it is not that, is damaged, or holds so much more than its size that it was made
+        to fill the memory.
+    """
     try:
         loaded = np.load(path, allow_pickle=False)
         if not isinstance(loaded, np.ndarray):
             with loaded as file:
+                _check_size(path, file.zip)
                 return {key: file[key] for key in file.files}
-    except (ValueError, OSError, EOFError, zipfile.BadZipFile, zlib.error) as error:
+    # zipfile and NumPy raise these for damaged files; a header may declare any shape.
+    except (ValueError, OSError, EOFError, zipfile.BadZipFile, zlib.error, TypeError,
+            AttributeError, LookupError, SyntaxError, MemoryError, NotImplementedError,
+            RuntimeError, struct.error, OverflowError) as error:  # fmt: skip
+        if isinstance(error, UsageError):
+            raise
         raise UsageError(f"{path} is not a readable .npz file of plain arrays ({error})") from error
     raise UsageError(f"{path} is a single array; expected a .npz file with 'images'")
+
+
+def _check_size(path: pathlib.Path, archive: zipfile.ZipFile) -> None:
+    declared, size = sum(entry.file_size for entry in archive.infolist()), path.stat().st_size
+    if declared > FREE + RATIO * size:
+        raise UsageError(
+            f"{path} declares {declared} bytes in a file of {size}: no data are compressed so far"
+        )

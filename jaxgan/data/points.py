@@ -5,11 +5,11 @@ sec. 4.1), of the mixture in 1,200 dimensions VEEGAN's (Srivastava et al. 2017).
 """
 
 import pathlib
-import zipfile
 
 import numpy as np
 
 from jaxgan.data.dataset import Dataset, Modes
+from jaxgan.data.npz import read_npz
 from jaxgan.errors import UsageError
 
 
@@ -124,11 +124,7 @@ def load_points(*, dir: str = "") -> Dataset:
     path = pathlib.Path(dir).expanduser()
     if not dir or not path.is_file():
         raise UsageError(f"data set 'points' needs dir, a .npz file with points; got {dir!r}")
-    try:
-        with np.load(path, allow_pickle=False) as file:
-            arrays = {key: file[key] for key in file.files}
-    except (ValueError, OSError, EOFError, zipfile.BadZipFile, TypeError, AttributeError) as error:
-        raise UsageError(f"{path} is not a readable .npz file of plain arrays ({error})") from error
+    arrays = read_npz(path)
     points = arrays.get("points", np.zeros(0))
     if points.ndim != 2 or points.dtype.kind not in "fiu" or not np.isfinite(points).all():
         raise UsageError(

@@ -8,14 +8,16 @@ import numpy as np
 
 from jaxgan.engine.checkpoint import Checkpoints
 from jaxgan.engine.step import TrainState
+from jaxgan.errors import warn
 
 
 class Best:
     """Keeps one checkpoint in `folder`: that whose score `watched` is best.
 
-    lines: the metrics of earlier starts of the run, up to the step `first` where this one begins.
-    A checkpoint of a later step is of a start that was killed: it goes, and what replaces it is
-    the first score that comes, which is the same one where the run repeats itself bit for bit.
+    lines: the metrics of earlier starts of the run, up to the step where this one begins, and what
+      was best when the run rolled back. A checkpoint of another step is of a start that was killed:
+      it goes, and what replaces it is the first score that comes, which is the same one where the
+      run repeats itself bit for bit. So does a damaged one.
     """
 
     def __init__(
@@ -25,22 +27,32 @@ class Best:
         *,
         lower: bool,
         lines: Sequence[Mapping[str, Any]],
-        first: int,
+        retry_seconds: float = 0.0,
     ):
-        self._checkpoints = Checkpoints(folder, keep=1)
+        self._checkpoints = Checkpoints(folder, keep=1, retry_seconds=retry_seconds)
         self._watched, self._sign = watched, 1.0 if lower else -1.0
         self.step: int | None = None
         self.score: float | None = None
         for step in self._checkpoints.steps():
-            scored = [line for line in lines if line["step"] == step and watched in line]
-            if step <= first and scored:
-                self.step, self.score = step, scored[-1][watched]
+            scores = [
+                line[watched]
+                for line in lines
+                if line["step"] == step and line.get(watched) is not None
+            ]
+            if damage := self._checkpoints.damage(step):
+                warn(f"{folder}: checkpoint {step} is damaged: {damage}; it is removed")
+            if scores and not damage:
+                # Where a run rolled back a step may have two: only a better one replaced it.
+                self.step, self.score = step, min(scores, key=lambda score: self._sign * score)
             else:
                 self._checkpoints.delete(step)
+        self._checkpoints.go_on_from(max([0, *self._checkpoints.steps()]))
 
     def see(self, step: int, scores: Mapping[str, float], state: TrainState) -> None:
         """Keeps `state` where the score is better than all before."""
         score = float(np.mean(scores[self._watched]))  # over many seeds, where there are
+        if not np.isfinite(score):
+            return
         if self.score is None or self._sign * score < self._sign * self.score:
             self.step, self.score = step, score
             self._checkpoints.save(step, state)
@@ -53,4 +65,4 @@ class Best:
 
     def __exit__(self, *error) -> None:
         """Waits until everything is on disk."""
-        self._checkpoints.close()
+        self._checkpoints.__exit__(*error)

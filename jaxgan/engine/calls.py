@@ -53,11 +53,16 @@ def initializer(game: Game, optimizers: Mapping[str, Optimizer], seed: int, seed
     return jax.jit(init, out_shardings=replicated(mesh) if whole else divided(mesh))
 
 
-def root_keys(seed: int, seeds: int = 0) -> jax.Array:
-    """The root key of a run; of many, those of seed, seed + 1, ..."""
+def root_keys(seed: int, seeds: int = 0, rollbacks: int = 0) -> jax.Array:
+    """The root key of a run that rolled back so often; of many, those of seed, seed + 1, ..."""
+
+    def of(seed):
+        key = jax.random.key(seed)
+        return jax.random.fold_in(fold(key, "rollback"), rollbacks) if rollbacks else key
+
     if not seeds:
-        return jax.random.key(seed)
-    return jax.vmap(jax.random.key)(seed + jnp.arange(seeds, dtype=jnp.uint32))
+        return of(seed)
+    return jax.vmap(of)(seed + jnp.arange(seeds, dtype=jnp.uint32))
 
 
 def over_seeds(function: Callable, seeds: int) -> Callable:

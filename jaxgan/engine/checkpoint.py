@@ -1,84 +1,240 @@
 """Checkpoints of the training state through Orbax; nothing else knows its API.
 
-A checkpoint is written to a temporary folder by a background thread and renamed when it is
-complete, so a run that dies while saving leaves the one before. Random keys are stored as their
-words. The order of the data is a function of the seed and the step, so there is nothing else to
-store.
+A checkpoint is the folder `<step>`. It is written as `<step>.saving` by a background thread, which
+adds a manifest of SHA-256 (manifest.py) and then renames it: whatever has its own name was complete
+once, and what befell it since is found out when it is read. Old ones go after the new one has its
+name, and under another name. So a run that dies at any instant leaves complete checkpoints, and
+folders with a dot in their names, which the next start removes.
+
+Random keys are stored as their words. The order of the data is a function of the key and the step,
+so there is nothing else to store.
 """
 
+import shutil
+import threading
+import time
 from pathlib import Path
 
 import jax
 import orbax.checkpoint as ocp
 
+from jaxgan.engine.manifest import damage, has_manifest, write_manifest
 from jaxgan.engine.step import TrainState
-from jaxgan.errors import UsageError
+from jaxgan.errors import Failure, UsageError, first_line, warn
+
+ITEM = "default"  # the folder in a checkpoint that is Orbax's
+RETRY = 5.0  # seconds between two attempts to save on a full disk
 
 
 class Checkpoints:
-    """The checkpoints of one run.
+    """The checkpoints in one folder.
 
     keep: how many of the latest stay. keep_every: steps that are multiples of it stay
     for ever (0: none).
+    retry_seconds: where a checkpoint cannot be written, so long it is tried again; `save` then
+      waits until it is on disk.
     """
 
     def __init__(
-        self, folder: Path, *, keep: int = 2, keep_every: int = 0, read_only: bool = False
+        self, folder: Path, *, keep: int = 2, keep_every: int = 0, retry_seconds: float = 0.0
     ):
-        self._folder = folder
-        options = ocp.CheckpointManagerOptions(
-            max_to_keep=None if read_only else keep,
-            keep_period=keep_every or None,
-            create=not read_only,
-            read_only=read_only,
-        )
-        self._manager = ocp.CheckpointManager(folder.absolute(), options=options)
+        self._folder, self._keep, self._keep_every = folder, keep, keep_every
+        self._retry_seconds = retry_seconds
+        self._orbax = ocp.StandardCheckpointer()
+        self._thread: threading.Thread | None = None
+        self._failure: Failure | None = None
+        self._damage: dict[int, str] = {}  # of those that were looked at
 
     def __enter__(self) -> "Checkpoints":
         return self
 
-    def __exit__(self, *error) -> None:
-        self.close()
-
-    def close(self) -> None:
-        """Waits until everything is on disk."""
-        self._manager.wait_until_finished()
-        self._manager.close()
-
-    def latest(self) -> int | None:
-        """The last complete step, or None."""
-        return self._manager.latest_step()
+    def __exit__(self, kind, *error) -> None:
+        try:
+            self.wait()
+        except Failure:
+            if kind is None:
+                raise  # else what happened first is the one to tell
+        finally:
+            self._orbax.close()
 
     def steps(self) -> list[int]:
-        return sorted(self._manager.all_steps())
+        """Of all checkpoints, whole or damaged."""
+        names = (path.name for path in self._entries() if path.is_dir())
+        return sorted(int(name) for name in names if name.isdecimal() and str(int(name)) == name)
 
-    def save(self, step: int, state: TrainState) -> None:
-        """Starts saving `state`; returns when its buffers may be reused, not when it is on disk."""
-        self._manager.save(step, args=ocp.args.StandardSave(_plain(state)))
+    def latest(self) -> int | None:
+        """The last step whose checkpoint is whole, or None where there is no checkpoint.
 
-    def delete(self, step: int) -> None:
-        self._manager.delete(step)
+        Warns of each damaged one that it passes over. One without a manifest, as earlier versions
+        wrote them, counts where there is no other.
+
+        Raises:
+          UsageError: all are damaged.
+        """
+        passed, unsigned = [], []
+        for step in reversed(self.steps()):
+            if not has_manifest(self._folder / str(step)):
+                unsigned.append(step)
+            elif self.damage(step):
+                passed.append(f"checkpoint {step} is damaged: {self.damage(step)}")
+            else:
+                break
+        else:
+            step = unsigned[0] if unsigned else None
+        if step is None and passed:
+            raise UsageError(
+                f"no checkpoint in {self._folder} is whole: {'; '.join(passed)}; put back a copy "
+                "of one, or begin anew in another workdir"
+            )
+        for line in passed:
+            warn(f"{self._folder}: {line}; checkpoint {step} is used")
+        for other in unsigned:
+            used = "used without being verified" if other == step else "passed over"
+            warn(f"{self._folder}: checkpoint {other} has no manifest, and is {used}")
+        return step
+
+    def damage(self, step: int) -> str:
+        """What is wrong with a checkpoint; "" of a whole one, or one without a manifest."""
+        folder = self._folder / str(step)
+        if step not in self._damage:
+            self._damage[step] = damage(folder) if has_manifest(folder) else ""
+        return self._damage[step]
 
     def restore(self, step: int, like: TrainState) -> TrainState:
         """The state of `step`, with the shapes, types and shardings of the abstract state `like`.
 
         Raises:
-          UsageError: the checkpoint holds other arrays than `like`, or is damaged.
+          UsageError: the checkpoint is damaged, or holds other arrays than `like`.
         """
+        if self.damage(step):
+            raise UsageError(f"checkpoint {step} in {self._folder}: {self.damage(step)}")
         plain = jax.eval_shape(_plain, like)
         target = jax.tree.map(
             lambda leaf: jax.ShapeDtypeStruct(leaf.shape, leaf.dtype, sharding=like.step.sharding),
             plain,
         )
+        path = (self._folder / str(step) / ITEM).absolute()
         try:
-            state = self._manager.restore(step, args=ocp.args.StandardRestore(target))
+            state = self._orbax.restore(path, target)
         except (ValueError, KeyError, TypeError, OSError) as error:
-            line = next(iter(str(error).strip().splitlines()), type(error).__name__)
             raise UsageError(
                 f"checkpoint {step} in {self._folder} does not fit this config, or is damaged; "
-                f"use another workdir ({line[:200]})"
+                f"use another workdir ({first_line(error)})"
             ) from error
+        if (state.step != step).any():
+            raise UsageError(f"{path.parent} holds another step than its name says; rename it")
         return state.replace(key=jax.random.wrap_key_data(state.key))
+
+    def go_on_from(self, step: int) -> None:
+        """Removes what a run that goes on from `step` makes again, and the leftovers of a kill."""
+        for path in self._entries():
+            if _is_leftover(path):
+                _remove(path)
+        for later in [other for other in self.steps() if other > step]:
+            self.delete(later)
+
+    def save(self, step: int, state: TrainState) -> None:
+        """Starts saving `state`; returns when its buffers may be reused, not when it is on disk.
+
+        Raises:
+          Failure: this checkpoint, or the one before, could not be written.
+        """
+        deadline = time.monotonic() + self._retry_seconds
+        while True:
+            self.wait()
+            self._start(step, state)
+            if not self._retry_seconds:
+                return
+            try:
+                return self.wait()
+            except Failure as failure:
+                if time.monotonic() >= deadline:
+                    raise
+                warn(f"{failure}; trying again")
+                time.sleep(min(RETRY, max(0.0, deadline - time.monotonic())))
+
+    def delete(self, step: int) -> None:
+        self._damage.pop(step, None)
+        _remove(self._folder / str(step))
+
+    def check(self) -> None:
+        """Raises Failure where a checkpoint could not be written; waits for none."""
+        if self._thread and not self._thread.is_alive():
+            self.wait()
+
+    def wait(self) -> None:
+        """Waits until everything is on disk.
+
+        Raises:
+          Failure: the last checkpoint could not be written.
+        """
+        if self._thread:
+            self._thread.join()
+            self._thread = None
+        failure, self._failure = self._failure, None
+        if failure:
+            raise failure
+
+    def _start(self, step: int, state: TrainState) -> None:
+        part = self._folder / f"{step}.saving"
+        try:
+            _remove(part)
+            part.mkdir(parents=True)
+            self._orbax.save((part / ITEM).absolute(), _plain(state))
+        except (OSError, ValueError) as error:
+            raise self._failed(step, error) from error
+        # Not a daemon: a program that ends in an error elsewhere still finishes this checkpoint.
+        self._thread = threading.Thread(target=self._finish, args=(step, part), name="save")
+        self._thread.start()
+
+    def _finish(self, step: int, part: Path) -> None:
+        """Waits for Orbax; signs the folder, gives it its name, removes the old."""
+        try:
+            self._orbax.wait_until_finished()
+            write_manifest(part)
+            self.delete(step)
+            part.rename(self._folder / str(step))
+            self._damage[step] = ""
+            for old in self.steps()[: -self._keep]:
+                if not (self._keep_every and old % self._keep_every == 0):
+                    self.delete(old)
+        except Exception as error:  # Orbax raises what its threads met; `wait` raises it anew
+            self._failure = self._failed(step, error)
+
+    def _failed(self, step: int, error: Exception) -> Failure:
+        """The error for a checkpoint that could not be written, whose remains are removed."""
+        _remove(self._folder / f"{step}.saving")
+        whole = self.steps()
+        intact = f"checkpoint {whole[-1]} is intact" if whole else "there is none before it"
+        reason = first_line(error)
+        if "RESOURCE_EXHAUSTED" in str(error) or "No space left" in str(error):
+            reason = "no space left on the device"
+        return Failure(
+            f"checkpoint {step} in {self._folder} could not be written ({reason}); {intact}; "
+            "when that is mended, the same command goes on from there"
+        )
+
+    def _entries(self) -> list[Path]:
+        return list(self._folder.iterdir()) if self._folder.is_dir() else []
+
+
+def _is_leftover(path: Path) -> bool:
+    """Folders of a kill in the middle of a save or a deletion; the last are of earlier versions."""
+    step, dot, rest = path.name.partition(".")
+    kinds = ("saving", "removing", "orbax-checkpoint-tmp")
+    return path.is_dir() and step.isdecimal() and bool(dot) and rest.startswith(kinds)
+
+
+def _remove(folder: Path) -> None:
+    """Deletes a folder, if there is one, under another name: a half of it passes for no whole."""
+    if not folder.exists():
+        return
+    doomed = folder
+    if "." not in folder.name:
+        doomed = folder.with_name(f"{folder.name}.removing")
+        shutil.rmtree(doomed, ignore_errors=True)
+        folder.rename(doomed)
+    shutil.rmtree(doomed, ignore_errors=True)
 
 
 def _plain(state: TrainState) -> TrainState:

@@ -37,16 +37,21 @@ class Gallery:
         if self._images:
             self._report.grid("reals", in_rows_of_8(self._real["image"]), 0)
 
-    def hang(self, name: str, state: TrainState) -> None:
-        """`name`.png of the averaged generator at fixed latents."""
+    def hang(self, name: str, state: TrainState) -> np.ndarray:
+        """`name`.png of the averaged generator at fixed latents.
+
+        Returns what it drew, [seeds, N, H, W, C] or [seeds, N, D], of one run with 1 seed.
+        """
         step = int(np.ravel(state.step)[0])
+        grids = np.asarray(self._look(state.ema, state.key))
+        grids = grids if self._run.seeds else grids[None]  # [seeds, rows, columns, ...]
         if self._images:
-            grids = self._look(state.ema, state.key)
-            self._report.grid(name, grids[:, 0] if self._run.seeds else grids, step)
+            self._report.grid(name, grids[:, 0] if self._run.seeds else grids[0], step)
         elif self._run.picture:
             states = [of_seed(state, i) for i in range(self._run.seeds)] or [state]
             drawings = [self._run.picture(one, self._real) for one in states]
             self._report.picture(name, side_by_side(drawings), step)
+        return grids.reshape(len(grids), -1, *grids.shape[3:])
 
     def close(self) -> None:
         """Makes the film, `samples/training.gif`, of all drawings so far."""

@@ -2,14 +2,15 @@
 
 import json
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from PIL import Image
-from tensorboardX import SummaryWriter
 from tqdm import tqdm
+
+from jaxgan.engine.tensorboard import TensorBoard
 
 SHOWN = ("disc/loss", "gen/loss", "disc/real_logit", "disc/fake_logit")  # on the terminal
 
@@ -56,15 +57,26 @@ def summary_of(metrics: Mapping[str, Any]) -> tuple[dict, dict, dict]:
     return means, errors, each
 
 
-def read_metrics(path: Path) -> list[dict[str, Any]]:
-    """The complete lines of a metrics file; a torn one, of a killed run, is left out."""
+def read_lines(path: Path) -> list[dict[str, Any]]:
+    """The complete lines of a file of JSON, each with a step.
+
+    A torn one, of a run that was killed or had no space to write, is left out.
+    """
     lines = []
-    for text in path.read_text().splitlines() if path.exists() else []:
+    text = path.read_text(encoding="utf-8", errors="replace") if path.exists() else ""
+    for line in text.splitlines():
         try:
-            lines.append(json.loads(text))
-        except json.JSONDecodeError:
+            read = json.loads(line)
+        except ValueError:
             continue
+        if isinstance(read, dict) and type(read.get("step")) is int:
+            lines.append(read)
     return lines
+
+
+def read_metrics(path: Path) -> list[dict[str, Any]]:
+    """The complete lines of a metrics file."""
+    return [line for line in read_lines(path) if "seconds" in line]
 
 
 def replace_text(path: Path, text: str) -> None:
@@ -73,6 +85,13 @@ def replace_text(path: Path, text: str) -> None:
     new = path.with_name(f".{path.name}.new")
     new.write_text(text)
     new.replace(path)
+
+
+def keep_lines(path: Path, lines: Sequence[Mapping[str, Any]]) -> None:
+    """Makes `lines` all that the file holds; one that holds just them is left as it is."""
+    text = "".join(json.dumps(line) + "\n" for line in lines)
+    if not path.exists() or path.read_bytes() != text.encode():
+        replace_text(path, text)
 
 
 class Report:
@@ -90,10 +109,9 @@ class Report:
             replace_text(workdir / "config.json", config)
         lines = read_metrics(self._path)
         kept = [line for line in lines if line["step"] <= first_step]
-        if kept != lines or not self._path.exists():
-            replace_text(self._path, "".join(json.dumps(line) + "\n" for line in kept))
+        keep_lines(self._path, kept)
         self._seconds_before = kept[-1]["seconds"] if kept else 0.0
-        self._events = SummaryWriter(str(workdir / "tensorboard"), purge_step=first_step + 1)
+        self._events = TensorBoard(workdir / "tensorboard", first_step=first_step)
         self._bar = None
         if sys.stderr.isatty():
             self._bar = tqdm(total=steps, initial=first_step, unit="step", dynamic_ncols=True)
@@ -141,6 +159,7 @@ class Report:
         for name, value in line.items():
             if name not in ("step", "images", "seconds") and isinstance(value, float):
                 self._events.add_scalar(name, value, step)
+        self._events.flush()
         shown = {name: f"{line[name]:.3g}" for name in SHOWN if name in line}
         rate = "" if speed is None else f"{speed:.0f}"
         if self._bar:
@@ -170,17 +189,22 @@ class Report:
         path = self.samples / f"{name}.png"
         picture = np.asarray(Image.open(path).convert("RGB"))
         tag = name if name in ("reals", "init") else "samples"
-        self._events.add_image(tag, picture, step, dataformats="HWC")
+        self._events.add_image(tag, picture, step)
 
     def summarize(self, summary: Mapping[str, Any]) -> None:
         """Writes `summary.json`."""
         replace_text(self._workdir / "summary.json", json.dumps(summary, indent=2) + "\n")
 
     def summary(self) -> dict[str, Any] | None:
-        """The summary of a run that is finished; None where it was killed before writing it."""
-        path = self._workdir / "summary.json"
-        return json.loads(path.read_text()) if path.exists() else None
+        """The summary of a run that is finished; None where there is none, or a damaged one."""
+        try:
+            summary = json.loads((self._workdir / "summary.json").read_text(encoding="utf-8"))
+        except (FileNotFoundError, ValueError):
+            return None
+        needed = {"steps", "seconds", "images_per_sec"}
+        return summary if isinstance(summary, dict) and needed <= summary.keys() else None
 
     def last_line(self) -> dict[str, Any]:
-        """The last line of metrics."""
-        return read_metrics(self._path)[-1]
+        """The last line of metrics; where there is none, one that tells nothing."""
+        nothing = {"images": 0, "seconds": 0.0, "images_per_sec": 0.0}
+        return [nothing, *read_metrics(self._path)][-1]

@@ -24,6 +24,9 @@ class Feed(Protocol):
     def inputs(self, step: int, count: int = 1) -> Any:
         """What a call of `count` steps is handed: the whole set on the device, or their images."""
 
+    def in_order_of(self, key: jax.Array) -> "Feed":
+        """The feed whose `inputs` suit `key`, the one that `batch` will be given."""
+
     def batch(self, inputs: Any, key: jax.Array, step: jax.Array, index: jax.Array) -> Batch:
         """The batches of a step, the index-th of the call, with a leading axis of draws; traced."""
 
@@ -53,6 +56,9 @@ class Run:
     ema: how the generator is averaged (averaging.py).
     make_step: of METHODS, with its options: `(game, optimizers, *, ema) -> step`.
     steps_per_call: so many steps at most run on the device before the host looks again.
+    rollbacks: so often, when something is not finite, training goes on from the last checkpoint
+      with other keys, and so with other data, latents and noise.
+    retry_seconds: see `Checkpoints`.
     seeds: 0 for a run of `seed` alone; n for n runs, of seed, seed + 1, ..., in one program, each
       as if it were alone. All arrays of the state then have a first axis of seeds.
     picture: draws a state of one seed as pixels, uint8 [H, W, 3], instead of a grid of samples.
@@ -70,6 +76,8 @@ class Run:
     keep_every: int
     make_step: Callable[..., TrainStep] = make_train_step
     steps_per_call: int = 1
+    rollbacks: int = 0
+    retry_seconds: float = 0.0
     seeds: int = 0
     picture: Callable[[TrainState, Batch], np.ndarray] | None = None
     evaluate: Evaluator | None = None

@@ -1,41 +1,72 @@
 """The host loop: data, step, log, sample, evaluate, save. It never learns which game it plays."""
 
-from collections.abc import Mapping
 from contextlib import AbstractContextManager, nullcontext
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 
 from jaxgan.engine.best import Best
-from jaxgan.engine.calls import Calls, first_batch, initializer, over_seeds
+from jaxgan.engine.calls import (
+    Calls,
+    data_key,
+    first_batch,
+    initializer,
+    over_seeds,
+    root_keys,
+)
 from jaxgan.engine.checkpoint import Checkpoints
 from jaxgan.engine.gallery import Gallery, of_seed
+from jaxgan.engine.guard import Diverged, Guard
+from jaxgan.engine.health import Health
+from jaxgan.engine.history import ROLLBACK, History
+from jaxgan.engine.lock import Lock
 from jaxgan.engine.report import Report, read_metrics
 from jaxgan.engine.run import Run, call_end, is_time
+from jaxgan.engine.signals import StopSignals
 from jaxgan.engine.step import Batch, Metrics, TrainState, draws_per_step
 from jaxgan.engine.stopwatch import Stopwatch
-from jaxgan.errors import UsageError
+from jaxgan.errors import Failure, Stopped, UsageError, first_line
 from jaxgan.keys import fold
 
 
-class Diverged(Exception):
-    """A loss is no longer a number."""
-
-
 def train(run: Run, workdir: Path) -> dict[str, Any]:
-    """Trains from the last checkpoint in `workdir`, or from the start, to `run.steps`.
+    """Trains from the last whole checkpoint in `workdir`, or from the start, to `run.steps`.
 
     Returns the summary, which also stands in `summary.json`.
 
     Raises:
-      UsageError: the last checkpoint does not fit the run, or is beyond `run.steps`.
-      Diverged: a logged metric, or a parameter that is to be saved, is not finite.
+      UsageError: the last checkpoint does not fit the run, or is beyond `run.steps`; none is whole;
+        another process trains in `workdir`.
+      Diverged: something is not finite, and the run rolled back `run.rollbacks` times before.
+      Failure: `workdir` cannot be written to.
+      Stopped: SIGTERM or SIGINT asked for it; everything is saved.
     """
+    calls, summary = Calls(run), None
+    try:
+        with Lock(workdir), StopSignals() as stop:
+            history = History(workdir / "events.jsonl")
+            while summary is None:
+                summary = start_once(run, workdir, calls, history, stop)
+    except OSError as error:
+        raise Failure(
+            f"{error.filename or workdir}: {error.strerror or first_line(error)}; when that is "
+            "mended, the same command goes on from the last checkpoint"
+        ) from error
+    return summary
+
+
+def start_once(
+    run: Run, workdir: Path, calls: Calls, history: History, stop: StopSignals
+) -> dict[str, Any] | None:
+    """One start of the run; None where it diverged and is to be started again, rolled back."""
     with Checkpoints(
-        workdir / "checkpoints", keep=run.keep, keep_every=run.keep_every
+        workdir / "checkpoints",
+        keep=run.keep,
+        keep_every=run.keep_every,
+        retry_seconds=run.retry_seconds,
     ) as checkpoints:
         first = checkpoints.latest() or 0
         if first > run.steps:
@@ -44,28 +75,44 @@ def train(run: Run, workdir: Path) -> dict[str, Any]:
             )
         real = jax.jit(first_batch(run))(run.feed.inputs(0), jax.random.key(run.seed))
         state = start(run, checkpoints, first, real)
+        run, state = with_other_keys(run, state, len(history.rollbacks))
+        checkpoints.go_on_from(first)
+        history.restart(first)
         images_per_step = run.batch_size * draws_per_step(run.game.schedule)
         with Report(
             workdir, config=run.config, first_step=first, steps=run.steps, images=images_per_step
         ) as report:
             if first == run.steps:
                 report.say(f"{workdir} is trained to step {first}; raise train.steps to go on")
-                return report.summary() or summarize(run, state, report.last_line(), report)
+                if summary := report.summary():
+                    return summary
+                return summarize(run, state, report.last_line(), report, history)
             report.say(f"{describe_devices()}; training from step {first} to {run.steps}")
-            with keep_best(run, workdir, first) as best:
-                return play_on(run, state, first, real, checkpoints, best, report)
+            with keep_best(run, workdir, history) as best:
+                try:
+                    return play_on(
+                        run, state, first, real, calls, checkpoints, best, report, history, stop
+                    )
+                except Diverged as error:
+                    if len(history.rollbacks) >= run.rollbacks:
+                        raise
+                    known = best.summary() if best else {}
+                    history.add(ROLLBACK, error.step, broken=error.broken, best=known)
+                    report.say(f"{error}; rolling back to the last checkpoint, with other data")
+                    return None
 
 
-def keep_best(run: Run, workdir: Path, first: int) -> AbstractContextManager[Best | None]:
+def keep_best(run: Run, workdir: Path, history: History) -> AbstractContextManager[Best | None]:
     """Where the best checkpoint goes; nowhere where nothing is scored."""
     if run.evaluate is None:
         return nullcontext()
+    rolled_back = [event["best"] for event in history.rollbacks if event.get("best")]
     return Best(
         workdir / "best",
         run.evaluate.watched,
         lower=run.evaluate.lower_is_better,
-        lines=read_metrics(workdir / "metrics.jsonl"),
-        first=first,
+        lines=[*read_metrics(workdir / "metrics.jsonl"), *rolled_back],
+        retry_seconds=run.retry_seconds,
     )
 
 
@@ -74,21 +121,32 @@ def play_on(
     state: TrainState,
     first: int,
     real: Batch,
+    calls: Calls,
     checkpoints: Checkpoints,
     best: Best | None,
     report: Report,
+    history: History,
+    stop: StopSignals,
 ) -> dict[str, Any]:
     """The loop. real: the data of step 0."""
-    gallery = Gallery(run, real, report)
+    gallery, health, guard = Gallery(run, real, report), Health(real["image"], history), Guard()
     if first == 0:
         gallery.hang_reals()
         gallery.hang("init", state)
 
-    calls, watch = Calls(run), Stopwatch()
+    watch = Stopwatch()
     latest: Metrics = {}
     line: dict[str, float] = {}
-    done = first
+    done = saved = first
     while done < run.steps:
+        if stop.asked(done):
+            if done > saved:
+                guard.check_state(state, done)
+                checkpoints.save(done, state)
+            checkpoints.wait()
+            raise Stopped(
+                f"stopped after step {done} of {run.steps}; the same command goes on from there"
+            )
         begin, done = done, call_end(run, done)
         play, inputs = calls.of(begin, done), run.feed.inputs(begin, done - begin)
         if play.is_new:
@@ -98,29 +156,34 @@ def play_on(
             state, metrics = play(state, inputs)
             watch.steps += done - begin
         latest.update(metrics)
+        guard.note(begin, done, metrics)
         last = done == run.steps
         scored = run.evaluate is not None and (last or is_time(run.cadence.evaluate, done))
         if last or scored or is_time(run.cadence.log, done):
             values = jax.device_get(latest)  # waits for the device; else no step does
             latest.clear()  # a lazy term that was not due since the last line is not in the next
-            require_finite(values, done)
+            guard.check_metrics(values, done)
+            health.see_metrics(done, values)
+            checkpoints.check()
             if scored:
                 with watch.stopped(state):
+                    guard.check_state(state, done)
                     scores = evaluate(run, state)
                     best.see(done, scores, state)
                 values |= scores
             line = report.log(done, values, seconds=watch.elapsed(), steps_per_sec=watch.lap())
         if run.cadence.sample and (last or is_time(run.cadence.sample, done)):
             with watch.stopped(state):
-                gallery.hang(f"{done:06d}", state)
+                health.see_samples(done, gallery.hang(f"{done:06d}", state))
         if last or is_time(run.cadence.checkpoint, done):
             with watch.stopped(state):
-                sums = over_seeds(total, run.seeds)(state.params)
-                require_finite({"the parameters": jax.device_get(sums)}, done)
+                guard.check_state(state, done)
                 checkpoints.save(done, state)
+                saved = done
     gallery.close()
     line["images_per_sec"] = round(watch.mean() * line["images"] / run.steps, 2)
-    return summarize(run, state, line, report, best)
+    checkpoints.wait()
+    return summarize(run, state, line, report, history, best)
 
 
 def summarize(
@@ -128,6 +191,7 @@ def summarize(
     state: TrainState,
     line: dict[str, Any],
     report: Report,
+    history: History,
     best: Best | None = None,
 ) -> dict[str, Any]:
     """Writes the summary of a finished run and returns it. line: its last metrics."""
@@ -143,6 +207,7 @@ def summarize(
         "last": {name: value for name, value in line.items() if "/" in name},
         **{name: line[name] for name in ("standard_error", "seeds") if name in line},
         **({"best": best.summary()} if best else {}),
+        **history.summary(),
     }
     report.summarize(summary)
     return summary
@@ -154,10 +219,15 @@ def start(run: Run, checkpoints: Checkpoints, first: int, real: Batch) -> TrainS
     return checkpoints.restore(first, init.eval_shape(real)) if first else init(real)
 
 
-@jax.jit
-def total(params: Any) -> jax.Array:
-    """The sum of all parameters, which is finite only where each of them is."""
-    return sum(jnp.sum(leaf) for leaf in jax.tree.leaves(params))
+def with_other_keys(run: Run, state: TrainState, rollbacks: int) -> tuple[Run, TrainState]:
+    """A run that rolled back so often: with keys of its own, and the data in their order."""
+    if not rollbacks:
+        return run, state
+    keys = root_keys(run.seed, run.seeds, rollbacks)
+    state = state.replace(key=jax.device_put(keys, state.key.sharding))
+    if run.seeds:  # their data lie on the device in no order
+        return run, state
+    return replace(run, feed=run.feed.in_order_of(data_key(keys))), state
 
 
 def evaluate(run: Run, state: TrainState) -> dict[str, Any]:
@@ -167,16 +237,6 @@ def evaluate(run: Run, state: TrainState) -> dict[str, Any]:
         return run.evaluate(state.ema, keys)
     each = [run.evaluate(of_seed(state.ema, i), keys[i]) for i in range(run.seeds)]
     return {name: np.array([scores[name] for scores in each]) for name in each[0]}
-
-
-def require_finite(metrics: Mapping[str, Any], step: int) -> None:
-    """Raises Diverged where a value is no number; of many seeds only where none of theirs is."""
-    broken = [name for name, value in metrics.items() if not np.isfinite(value).any()]
-    if broken:
-        raise Diverged(
-            f"{', '.join(sorted(broken))} not finite at step {step}; lower the learning rates, "
-            "or add a penalty (terms.r1) or clip_grad_norm"
-        )
 
 
 def count_parameters(params: Any) -> int:

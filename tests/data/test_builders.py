@@ -11,7 +11,10 @@ import numpy as np
 import pytest
 import requests
 import tensorflow_datasets as tfds
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
+from jaxgan.data import archives
 from jaxgan.data import prepare as prepare_module
 from jaxgan.data.archives import cifar10_classes, read_cifar10, read_idx
 from jaxgan.data.builders import BUILDERS
@@ -206,3 +209,55 @@ def test_read_cifar10_refuses_what_is_none(tmp_path):
         list(read_cifar10(path, "test"))
     with pytest.raises(UsageError, match="no readable .*data_batch_1.bin"):
         list(read_cifar10(path, "train"))
+
+
+@pytest.mark.parametrize("kind", ["link", "hard link", "pipe", "folder"])
+def test_a_member_that_is_no_plain_file_is_refused(kind, tmp_path):
+    types_ = {"link": tarfile.SYMTYPE, "hard link": tarfile.LNKTYPE, "pipe": tarfile.FIFOTYPE,
+              "folder": tarfile.DIRTYPE}  # fmt: skip
+    with tarfile.open(tmp_path / "x.tar.gz", "w:gz") as tar:
+        for name in ("batches.meta.txt", "test_batch.bin"):
+            member = tarfile.TarInfo(f"cifar-10-batches-bin/{name}")
+            member.type, member.linkname = types_[kind], "/etc/passwd"
+            tar.addfile(member)
+    with pytest.raises(UsageError, match="no readable .*no plain file"):
+        cifar10_classes(tmp_path / "x.tar.gz")
+    with pytest.raises(UsageError, match="no readable .*no plain file"):
+        list(read_cifar10(tmp_path / "x.tar.gz", "test"))
+
+
+@pytest.mark.parametrize("place", ["first", "wanted", "header"])
+def test_an_archive_that_fills_the_memory_is_refused(place, tmp_path, monkeypatch):
+    monkeypatch.setattr(archives, "_CIFAR10_LIMIT", 100_000)
+    member = tarfile.TarInfo("cifar-10-batches-bin/batches.meta.txt" if place == "wanted" else "x")
+    if place == "header":
+        member.pax_headers = {"comment": "x" * 1_000_000}
+    else:
+        member.size = 1_000_000
+    with tarfile.open(tmp_path / "x.tar.gz", "w:gz", format=tarfile.PAX_FORMAT) as tar:
+        tar.addfile(member, io.BytesIO(bytes(member.size)))
+        wanted = tarfile.TarInfo("cifar-10-batches-bin/batches.meta.txt")
+        wanted.size = 2
+        tar.addfile(wanted, io.BytesIO(b"a\n"))
+    with pytest.raises(UsageError, match="decompresses to more than 100000 bytes"):
+        cifar10_classes(tmp_path / "x.tar.gz")
+    monkeypatch.setattr(archives, "_IDX_LIMIT", 100_000)
+    (tmp_path / "x.gz").write_bytes(idx(np.zeros((1000, 28, 28), np.uint8)))
+    with pytest.raises(UsageError, match="decompresses to more than"):
+        read_idx(tmp_path / "x.gz")
+
+
+@settings(max_examples=100)
+@given(cut=st.floats(0, 1), flips=st.lists(st.tuples(st.floats(0, 1), st.integers(0, 7))))
+def test_a_damaged_archive_is_one_line(cut, flips, tmp_path_factory):
+    whole = cifar_tar({"test_batch.bin": noise(3, 32, 32, 3)})
+    data = bytearray(whole[: 1 + int(cut * (len(whole) - 1))])
+    for place, bit in flips:
+        data[int(place * (len(data) - 1))] ^= 1 << bit
+    path = tmp_path_factory.mktemp("damaged") / "x.tar.gz"
+    path.write_bytes(data)
+    try:
+        assert len(list(read_cifar10(path, "test"))) == 3 or bytes(data) != whole
+        cifar10_classes(path)
+    except UsageError as error:
+        assert str(path) in str(error) and "\n" not in str(error)

@@ -1,7 +1,10 @@
 import logging
+import os
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from PIL import Image
 
 import jaxgan.data.folder
@@ -169,3 +172,49 @@ def test_without_a_resolution_images_keep_their_size_which_must_be_one(animals, 
 def test_an_empty_folder_is_refused(tmp_path):
     with pytest.raises(UsageError, match="no images in"):
         load(tmp_path)
+
+
+KINDS = ["png", "jpg", "webp", "bmp", "gif", "tif"]
+
+
+@settings(max_examples=100)
+@given(
+    files=st.lists(
+        st.tuples(
+            st.sampled_from(KINDS),
+            st.sampled_from(["", "a", "b", "train"]),
+            st.floats(0, 1),
+            st.lists(st.tuples(st.floats(0, 1), st.integers(0, 7)), max_size=3),
+        ),
+        max_size=4,
+    ),
+    bad=st.sampled_from(["raise", "skip"]),
+    resolution=st.sampled_from([0, 4]),
+)
+@pytest.mark.filterwarnings("ignore")
+def test_of_whatever_a_folder_holds_images_come_or_one_line(
+    files, bad, resolution, tmp_path_factory
+):
+    root = tmp_path_factory.mktemp("fuzzed")
+    for index, (kind, folder, cut, flips) in enumerate(files):
+        path = root / folder / f"{index}.{kind}"
+        put(path, (index, 100, 200))
+        data = bytearray(path.read_bytes())
+        data = data[: 1 + int(cut * (len(data) - 1))]
+        for place, bit in flips:
+            data[int(place * (len(data) - 1))] ^= 1 << bit
+        path.write_bytes(data)
+    try:
+        data = load_dataset("folder", dir=str(root), resolution=resolution, on_bad_image=bad)
+        assert 1 <= data.num_examples <= len(files)
+        data.take(np.arange(data.num_examples))
+    except UsageError as error:
+        assert str(root) in str(error)
+
+
+def test_pipes_and_circles_of_links_are_no_hang(tmp_path):
+    put(tmp_path / "good.png")
+    os.mkfifo(tmp_path / "pipe.png")
+    (tmp_path / "loop").symlink_to(tmp_path)
+    (tmp_path / "gone.png").symlink_to(tmp_path / "nothing")
+    assert load(tmp_path).num_examples == 1

@@ -1,10 +1,14 @@
 import inspect
 import sys
 import types
+import zipfile
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
+from jaxgan.data import npz
 from jaxgan.data.dataset import Dataset
 from jaxgan.data.embedded import FASHION_MNIST_10K
 from jaxgan.data.sources import DATASETS, load_dataset
@@ -127,3 +131,41 @@ def test_npz_that_is_no_npz(tmp_path):
             load_dataset("npz", dir=dir)
     with pytest.raises(UsageError, match="has no labels, which were asked for"):
         load_dataset("npz", dir=whole, labels=True)
+
+
+def test_npz_that_fills_the_memory_is_refused(tmp_path, monkeypatch):
+    monkeypatch.setattr(npz, "FREE", 2**20)
+    path = tmp_path / "bomb.npz"
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+        with archive.open("images.npy", "w") as file:
+            np.lib.format.write_array_header_1_0(
+                file, {"descr": "|u1", "fortran_order": False, "shape": (9, 1024, 1024, 1)}
+            )
+            for _ in range(9):
+                file.write(bytes(2**20))
+    with pytest.raises(UsageError, match="declares 9437312 bytes in a file of"):
+        load_dataset("npz", dir=str(path))
+    header = b"{'descr': '|u1', 'fortran_order': False, 'shape': (9999999999999999,), }"
+    with zipfile.ZipFile(path, "w") as archive:
+        head = b"\x93NUMPY\x01\x00" + len(header).to_bytes(2, "little") + header
+        archive.writestr("images.npy", head)
+    for name in ("npz", "points"):
+        with pytest.raises(UsageError, match="not a readable .npz file"):
+            load_dataset(name, dir=str(path))
+
+
+@settings(max_examples=150)
+@given(cut=st.floats(0, 1), flips=st.lists(st.tuples(st.floats(0, 1), st.integers(0, 7))))
+@pytest.mark.filterwarnings("ignore")
+def test_a_damaged_npz_is_one_line(cut, flips, tmp_path_factory):
+    path = tmp_path_factory.mktemp("damaged") / "x.npz"
+    np.savez_compressed(path, images=IMAGES, labels=[0, 1, 2, 1, 0])
+    data = bytearray(path.read_bytes())
+    data = data[: 1 + int(cut * (len(data) - 1))]
+    for place, bit in flips:
+        data[int(place * (len(data) - 1))] ^= 1 << bit
+    path.write_bytes(data)
+    try:
+        load_dataset("npz", dir=str(path))
+    except UsageError as error:
+        assert str(error)

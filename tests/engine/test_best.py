@@ -13,8 +13,8 @@ def state(value):
     )  # fmt: skip
 
 
-def play(folder, scores, *, lower=True, lines=(), first=0):
-    with Best(folder, "eval/fd", lower=lower, lines=lines, first=first) as best:
+def play(folder, scores, *, lower=True, lines=()):
+    with Best(folder, "eval/fd", lower=lower, lines=lines) as best:
         for step, score in scores.items():
             best.see(step, {"eval/fd": score}, state(step))
     return best
@@ -35,13 +35,13 @@ def test_the_best_is_kept(tmp_path, lower, wanted):
 def test_a_resumed_run_knows_what_was_best(tmp_path):
     play(tmp_path, {10: 3.0, 20: 1.0})
     lines = [{"step": 10, "eval/fd": 3.0}, {"step": 15}, {"step": 20, "eval/fd": 1.0}]
-    best = play(tmp_path, {30: 2.0}, lines=lines, first=20)
+    best = play(tmp_path, {30: 2.0}, lines=lines)
     assert best.summary() == {"step": 20, "eval/fd": 1.0} and kept(tmp_path) == [20]
 
 
 def test_a_checkpoint_beyond_the_one_that_training_goes_on_from_is_made_again(tmp_path):
     play(tmp_path, {10: 3.0, 20: 1.0})
-    best = play(tmp_path, {20: 1.0}, lines=[{"step": 10, "eval/fd": 3.0}], first=10)
+    best = play(tmp_path, {20: 1.0}, lines=[{"step": 10, "eval/fd": 3.0}])
     assert best.summary() == {"step": 20, "eval/fd": 1.0} and kept(tmp_path) == [20]
 
 

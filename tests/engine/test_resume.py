@@ -95,7 +95,7 @@ def stop_at(step, workdir, overrides):
 
 def last_state(workdir, overrides):
     run = build(load_config(SMOKE, [*TINY, *overrides])).run
-    with Checkpoints(workdir / "checkpoints", read_only=True) as checkpoints:
+    with Checkpoints(workdir / "checkpoints") as checkpoints:
         real = first_batch(run)(run.feed.inputs(0), jax.random.key(run.seed))
         return start(run, checkpoints, checkpoints.latest(), real)
 
@@ -131,7 +131,7 @@ def test_kill_in_the_middle_then_the_same_command(tmp_path):
         time.sleep(0.001)
     process.send_signal(signal.SIGKILL)
     assert process.wait() == -signal.SIGKILL
-    with Checkpoints(workdir / "checkpoints", read_only=True) as checkpoints:
+    with Checkpoints(workdir / "checkpoints") as checkpoints:
         reached = checkpoints.latest()
     assert 40 <= reached < 400
     subprocess.run(command, cwd=ROOT, check=True, stderr=subprocess.DEVNULL, env=os.environ)

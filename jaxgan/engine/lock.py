@@ -1,0 +1,104 @@
+"""One run at a time in a workdir.
+
+The lock is the kernel's (`flock`) on a file that names the owner. The kernel drops it when the
+process ends, however it ends, so nothing that a killed run leaves on this host can be stale; a file
+that exists or not (`O_EXCL`) would have to be judged by a process number, which another process may
+have by then, and two that judge at once may both take it over. What `flock` does not tell is
+whether a file system that several hosts share carries locks between them. So the owner also sets
+the time of the file every few seconds, and where the file names another host, a new run looks for
+that sign of life before it goes on.
+"""
+
+import fcntl
+import json
+import os
+import socket
+import threading
+import time
+from pathlib import Path
+
+from jaxgan.errors import UsageError, warn
+
+FILE = ".lock"
+BEAT = 5.0  # seconds between two signs of life
+PATIENCE = 4 * BEAT
+
+
+class Lock:
+    """with Lock(workdir): nobody else trains there.
+
+    Raises, on entering:
+      UsageError: another run does; the message names its process and host.
+    """
+
+    def __init__(self, workdir: Path):
+        self._workdir, self._path = workdir, workdir / FILE
+        self._over = threading.Event()
+
+    def __enter__(self) -> "Lock":
+        self._workdir.mkdir(parents=True, exist_ok=True)
+        self._file = os.open(self._path, os.O_RDWR | os.O_CREAT, 0o644)
+        try:
+            self._take()
+            owner = {"pid": os.getpid(), "host": socket.gethostname()}
+            os.ftruncate(self._file, 0)
+            os.pwrite(self._file, json.dumps(owner).encode(), 0)
+        except BaseException:
+            os.close(self._file)
+            raise
+        self._beats = threading.Thread(target=self._beat, name="lock", daemon=True)
+        self._beats.start()
+        return self
+
+    def __exit__(self, *error) -> None:
+        self._over.set()
+        self._beats.join()
+        os.ftruncate(self._file, 0)  # the file stays: to remove it is to race with who opens it
+        os.close(self._file)
+
+    def _take(self) -> None:
+        owner, kernel_knows = self._owner(), True
+        try:
+            fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise UsageError(f"{self._workdir}: {describe(self._owner())} is training there; "
+                             "stop it, or choose another workdir") from None  # fmt: skip
+        except OSError:  # a file system without locks
+            kernel_knows = False
+        if not owner or (kernel_knows and owner.get("host") == socket.gethostname()):
+            return
+        warn(f"{self._workdir} is locked by {describe(owner)}; looking for signs of life")
+        if self._lives():
+            raise UsageError(
+                f"{self._workdir}: {describe(owner)} is training there; stop it, or choose "
+                "another workdir"
+            )
+        warn(f"{self._workdir}: {describe(owner)} gave none; its lock is taken over")
+
+    def _owner(self) -> dict:
+        """{"pid", "host"} of who has the lock or died with it; {} where nobody has."""
+        try:
+            owner = json.loads(os.pread(self._file, 4096, 0) or "{}")
+        except ValueError:
+            return {"pid": "?", "host": "?"}
+        return owner if isinstance(owner, dict) else {}
+
+    def _lives(self) -> bool:
+        """Whether the file's time changes. Clocks are not compared: those of hosts differ."""
+        seen, end = os.stat(self._path).st_mtime_ns, time.monotonic() + PATIENCE
+        while time.monotonic() < end:
+            time.sleep(BEAT / 5)
+            if os.stat(self._path).st_mtime_ns != seen:
+                return True
+        return False
+
+    def _beat(self) -> None:
+        while not self._over.wait(BEAT):
+            try:
+                os.utime(self._file)
+            except OSError:  # a server that does not answer; the next one may arrive
+                continue
+
+
+def describe(owner: dict) -> str:
+    return f"process {owner.get('pid', '?')} on {owner.get('host', '?')}"

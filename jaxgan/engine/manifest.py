@@ -1,0 +1,57 @@
+"""What a folder held when it was complete: the SHA-256 of each file.
+
+The manifest is text as `sha256sum --check` reads it, in the folder itself. A folder is whole when
+it holds the files that the manifest lists, bit for bit, and no others: so a manifest that lost
+lines is found out too.
+"""
+
+import hashlib
+import re
+from pathlib import Path
+
+MANIFEST = "MANIFEST.sha256"
+_LINE = re.compile(r"([0-9a-f]{64})  (\S.*)")
+
+
+def write_manifest(folder: Path) -> None:
+    """Lists all files below `folder`, which then must not change any more."""
+    lines = [f"{sha256_of(folder / name)}  {name}\n" for name in sorted(_files(folder))]
+    (folder / MANIFEST).write_text("".join(lines), encoding="utf-8")
+
+
+def has_manifest(folder: Path) -> bool:
+    return (folder / MANIFEST).is_file()
+
+
+def damage(folder: Path) -> str:
+    """What is wrong with `folder`, the file named; "" of a whole one."""
+    try:
+        *lines, end = (folder / MANIFEST).read_bytes().decode().split("\n")
+        listed = {}
+        for line in lines:
+            match = _LINE.fullmatch(line)
+            if not match or end:
+                return f"{MANIFEST} is damaged"
+            listed[match[2]] = match[1]
+        there = _files(folder)
+        for name in sorted(listed.keys() | there):
+            if name not in there:
+                return f"{name} is missing"
+            if name not in listed:
+                return f"{MANIFEST} does not list {name}"
+            if sha256_of(folder / name) != listed[name]:
+                return f"{name} has another SHA-256 than when it was written"
+    except (OSError, UnicodeDecodeError) as error:
+        return f"it cannot be read ({error})"
+    return ""
+
+
+def sha256_of(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _files(folder: Path) -> set[str]:
+    """Regular files alone: to open a pipe would wait for ever."""
+    paths = (path for path in folder.rglob("*") if path.is_file())
+    return {path.relative_to(folder).as_posix() for path in paths} - {MANIFEST}

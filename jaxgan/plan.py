@@ -1,0 +1,243 @@
+"""What a training will take, from the compiled step, without training.
+
+    python -m jaxgan.plan --config configs/dcgan_cifar.py --devices 8
+    python -m jaxgan.plan --config configs/dcgan_cifar.py --devices 8 --memory 16GB --seconds 5
+
+On a CPU the devices are virtual ones, which share its cores. Where an accelerator has fewer devices
+than are planned for, the step is compiled and timed with their share of the batch, and what it
+leaves out, the exchange of gradients, is said.
+"""
+
+import re
+import time
+from collections import Counter
+from typing import NamedTuple
+
+import jax
+from ml_collections import ConfigDict
+
+from jaxgan.build import build, build_on
+from jaxgan.cli import Parser, run
+from jaxgan.config import load_config
+from jaxgan.data.dataset import Dataset
+from jaxgan.engine.calls import Calls, first_batch, initializer
+from jaxgan.engine.run import Run, call_end
+from jaxgan.engine.step import TrainState, draws_per_step
+from jaxgan.engine.train import count_parameters, describe_devices
+from jaxgan.errors import UsageError
+
+UNITS = {"B": 1, "KB": 1e3, "MB": 1e6, "GB": 1e9, "KIB": 2**10, "MIB": 2**20, "GIB": 2**30}
+LOOKED_AT = 4096  # steps, to see how often a lazy term is due
+TRIES = 8  # batches that are compiled in search of the largest
+
+
+class Cost(NamedTuple):
+    """Of a step on one device, as the compiler has it; lazy terms by how often they are due.
+
+    flops, bytes: floating-point operations, and bytes read and written between fused operations.
+    held: bytes of state, data and results. used: bytes within the step, besides.
+    """
+
+    flops: float
+    bytes: float
+    held: int
+    used: int
+
+    @property
+    def memory(self) -> int:
+        return self.held + self.used
+
+
+def main(arguments: list[str]) -> None:
+    parser = Parser(prog="python -m jaxgan.plan", description="Says what a training will take.")
+    parser.add_argument("--config", required=True, help="PATH.py[:VARIANT]; this file is run")
+    parser.add_argument("--devices", type=int, default=0, help="default: those that are here")
+    parser.add_argument("--memory", help="of a device, such as 16GB: what batch fits?")
+    parser.add_argument("--seconds", type=float, default=2.0, help="of timing; 0: none")
+    flags, overrides = parser.parse_known_args(arguments)
+    if flags.devices < 0 or flags.seconds < 0:
+        raise UsageError("--devices and --seconds must not be negative")
+    memory = parse_bytes(flags.memory) if flags.memory else 0
+
+    config = load_config(flags.config, overrides)
+    if flags.devices:
+        use_cpu_devices(flags.devices)
+    devices, here = flags.devices or jax.device_count(), jax.device_count()
+    experiment = build(share(config, here, devices))
+    step = experiment.run
+    state = abstract_state(step)
+    cost = measure(step, state)
+    images = config.data.batch_size * draws_per_step(step.game.schedule) * max(1, step.seeds)
+    sizes = {player: count_parameters(params) for player, params in state.params.items()}
+
+    say("devices", f"{devices}, each with {images // devices} images a step; here "
+        f"{describe_devices()}")  # fmt: skip
+    say("parameters", ", ".join(f"{player} {size:,}" for player, size in sizes.items()))
+    say("a step", f"{count(cost.flops * devices, 'FLOP')}, {count(cost.bytes * devices, 'B')} "
+        "read and written, on all devices")  # fmt: skip
+    say("memory", f"{count(cost.memory, 'B')} on each device: {count(cost.held, 'B')} of state and "
+        f"data, {count(cost.used, 'B')} within the step")  # fmt: skip
+    say("the run", f"{step.steps:,} steps, {step.steps * images:,} images")
+    if flags.seconds:
+        speed = steps_per_second(step, flags.seconds)
+        whole = step.steps / speed
+        say("speed", f"{speed * images:,.0f} images/s, {speed:.3g} steps/s, timed here")
+        say("time", f"{clock(whole)} of steps, without compiling, samples, scores and checkpoints")
+    if here != devices:
+        say("left out", f"the exchange of gradients: {here} of {devices} devices were there")
+    if memory:
+        batch, cost, fails = largest_batch(config, experiment.dataset, here, devices, memory)
+        more = f"{fails:,} do not" if fails else "there are no more images"
+        say("batch", f"{batch:,} images (data.batch_size) fit in {flags.memory}: "
+            f"{count(cost.memory, 'B')} on each device; {more}")  # fmt: skip
+
+
+def use_cpu_devices(devices: int) -> None:
+    """Virtual devices, where the CPU is what JAX uses."""
+    if jax.config.jax_num_cpu_devices in (devices, -1, 0):
+        try:
+            jax.config.update("jax_num_cpu_devices", devices)
+        except RuntimeError:  # JAX is in use already: what is there serves for a share
+            pass
+
+
+def share(config: ConfigDict, here: int, devices: int) -> ConfigDict:
+    """The config with the part of the batch that the devices here have, of all."""
+    size = config.data.batch_size
+    if config.seeds == 1 and size % devices:
+        raise UsageError(
+            f"config.data.batch_size must be a multiple of the {devices} devices; got {size}"
+        )
+    return with_batch(config, size * here // devices) if config.seeds == 1 else config
+
+
+def with_batch(config: ConfigDict, size: int) -> ConfigDict:
+    other = config.copy_and_resolve_references()
+    with other.unlocked():
+        other.data.batch_size = size
+    return other.lock()
+
+
+def abstract_state(run: Run) -> TrainState:
+    """The shapes and shardings of the state before the first step."""
+    real = jax.eval_shape(first_batch(run), run.feed.inputs(0), jax.random.key(run.seed))
+    return initializer(run.game, run.optimizers, run.seed, run.seeds).eval_shape(real)
+
+
+def measure(run: Run, state: TrainState) -> Cost:
+    """Compiles the step, and the one where lazy terms are due, and runs neither."""
+    steps = range(min(run.steps, LOOKED_AT))
+    due = Counter(run.game.due(step) for step in steps)
+    first = {game: step for step in reversed(steps) for game in [run.game.due(step)]}
+    calls, inputs, costs = Calls(run), run.feed.inputs(0), []
+    for game, times in due.items():
+        step = first[game]
+        compiled = calls.of(step, step + 1).call.lower(state, inputs).compile()
+        work, memory = compiled.cost_analysis(), compiled.memory_analysis()
+        work = work[0] if isinstance(work, list) else work
+        part = times / len(steps)
+        held = memory.argument_size_in_bytes + memory.output_size_in_bytes
+        costs.append(
+            Cost(
+                flops=part * work.get("flops", 0.0),
+                bytes=part * work.get("bytes accessed", 0.0),
+                held=held - memory.alias_size_in_bytes,
+                used=memory.temp_size_in_bytes,
+            )
+        )
+    peak = max(costs, key=lambda cost: cost.memory)
+    flops, moved = (sum(cost[i] for cost in costs) for i in (0, 1))
+    return Cost(flops=flops, bytes=moved, held=peak.held, used=peak.used)
+
+
+def steps_per_second(run: Run, seconds: float) -> float:
+    """Plays steps from a new state, as training does, for about so long after compiling."""
+    real = jax.jit(first_batch(run))(run.feed.inputs(0), jax.random.key(run.seed))
+    state = initializer(run.game, run.optimizers, run.seed, run.seeds)(real)
+    calls, done, steps, timed = Calls(run), 0, 0, 0.0
+    while timed < seconds and done < run.steps:
+        begin, done = done, call_end(run, done)
+        play, inputs = calls.of(begin, done), run.feed.inputs(begin, done - begin)
+        since, is_new = time.perf_counter(), play.is_new
+        state, _ = jax.block_until_ready(play(state, inputs))
+        if not is_new:  # the first time compiles
+            timed, steps = timed + time.perf_counter() - since, steps + done - begin
+    if not steps:
+        raise UsageError("train.steps is too small to time a step; --seconds 0 leaves timing out")
+    return steps / timed
+
+
+def largest_batch(
+    config: ConfigDict, dataset: Dataset, here: int, devices: int, memory: int
+) -> tuple[int, Cost, int]:
+    """The largest batch found that fits `memory` on each device, its cost, and one that fails.
+
+    Memory grows with the batch almost as a straight line, so each batch that is compiled is where
+    the line through two others meets `memory`; what is reported was compiled. The one that fails is
+    0 where the whole data set is a batch that fits.
+
+    Raises:
+      UsageError: none that was tried fits.
+    """
+    unit = config.train.packing * (devices if config.seeds == 1 else 1)
+    limit = dataset.num_examples * devices // (here * unit)  # a device's share is one batch there
+    if limit < 1:
+        raise UsageError(f"{dataset.name} has {dataset.num_examples} images, fewer than {unit}")
+    costs: dict[int, Cost] = {}
+    fits, fails = 0, limit + 1
+    now = max(1, min(limit, config.data.batch_size // unit))
+    while fails - fits > 1 and len(costs) < TRIES:
+        step = build_on(share(with_batch(config, now * unit), here, devices), dataset).run
+        costs[now] = measure(step, abstract_state(step))
+        if costs[now].memory <= memory:
+            fits = now
+        else:
+            fails = now
+        now = max(fits + 1, min(fails - 1, next_guess(costs, memory)))
+    if not fits:
+        smallest = min(costs)
+        raise UsageError(
+            f"--memory: a batch of {smallest * unit} takes {count(costs[smallest].memory, 'B')} on "
+            "each device; narrow the networks, or plan for more devices"
+        )
+    return fits * unit, costs[fits], fails * unit if fails <= limit else 0
+
+
+def next_guess(costs: dict[int, Cost], memory: int) -> int:
+    """Where the line through the two batches nearest to `memory` meets it."""
+    if len(costs) == 1:
+        ((units, cost),) = costs.items()
+        return max(1, int(units * memory / cost.memory))
+    (a, cost_a), (b, cost_b) = sorted(costs.items(), key=lambda c: abs(c[1].memory - memory))[:2]
+    slope = (cost_b.memory - cost_a.memory) / (b - a)
+    return int(a + (memory - cost_a.memory) / slope) if slope > 0 else 2 * max(a, b)
+
+
+def parse_bytes(text: str) -> int:
+    """ "16GB" -> 16e9, "16GiB" -> 16 * 2**30."""
+    match = re.fullmatch(r"([0-9]+(?:\.[0-9]+)?)\s*([KMG]?I?B)", text.strip().upper())
+    if not match or float(match[1]) == 0 or match[2] not in UNITS:
+        raise UsageError(f"--memory must be a size such as 16GB or 40GiB; got {text!r}")
+    return int(float(match[1]) * UNITS[match[2]])
+
+
+def count(value: float, unit: str) -> str:
+    """ "1.23 GFLOP" of 1.23e9."""
+    for factor, prefix in ((1e15, "P"), (1e12, "T"), (1e9, "G"), (1e6, "M"), (1e3, "k")):
+        if value >= factor:
+            return f"{value / factor:.3g} {prefix}{unit}"
+    return f"{value:.3g} {unit}"
+
+
+def clock(seconds: float) -> str:
+    """ "1:02:03", hours and all."""
+    minutes, rest = divmod(round(seconds), 60)
+    return f"{minutes // 60}:{minutes % 60:02d}:{rest:02d}"
+
+
+def say(name: str, text: str) -> None:
+    print(f"{name:<12}{text}", flush=True)
+
+
+if __name__ == "__main__":
+    run(main)
