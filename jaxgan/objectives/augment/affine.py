@@ -7,7 +7,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from jaxgan.keys import fold
+from jaxgan.objectives.augment.base import gaussian
 
 SCALE_STD = 0.2  # of log2 of the scale
 STRETCH_STD = 0.2  # of log2 of the scale along x, and of minus that along y
@@ -53,8 +53,8 @@ def random_inverse(
 
     Also where anything happens at all, bool [count].
     """
-    u = jax.random.uniform(fold(key, "uniform"), (7, count))
-    n = jax.random.normal(fold(key, "normal"), (4, count))
+    u = jax.random.uniform(key, (11, count))
+    n = gaussian(u[7:])
     turns = 1.0 - jnp.sqrt(jnp.clip(1.0 - p, 0.0, 1.0))
     scaled, before, stretched, after, moved = happens = [
         u[0] < p, u[1] < turns, u[2] < p, u[3] < turns, u[4] < p

@@ -6,8 +6,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from jaxgan.keys import fold
-from jaxgan.objectives.augment.base import mirrored, per_image
+from jaxgan.objectives.augment.base import gaussian, mirrored, per_image
 from jaxgan.objectives.augment.warp import along
 
 GAIN_STD = 1.0  # of log2
@@ -60,9 +59,9 @@ def filter_bands(images: jax.Array, key: jax.Array, p: jax.Array | float) -> jax
     Each time all bands are scaled so that the power expected of natural images stays.
     """
     count, height, width, _ = images.shape
-    happens = jax.random.uniform(fold(key, "happens"), (count, 4)) < p
-    draws = jax.random.normal(fold(key, "gain"), (count, 4))
-    own = jnp.where(happens, jnp.exp2(GAIN_STD * draws), 1.0)
+    u = jax.random.uniform(key, (2, count, 4))
+    happens = u[0] < p
+    own = jnp.where(happens, jnp.exp2(GAIN_STD * gaussian(u[1])), 1.0)
     filtered = amplified(images, gains_of(own))
     return jnp.where(per_image(jnp.any(happens, axis=1)), filtered, images)
 

@@ -8,6 +8,7 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 
 Memory = dict[str, jax.Array]  # scalars
 
@@ -60,6 +61,12 @@ def per_image(values: jax.Array) -> jax.Array:
     return values[:, None, None, None]
 
 
+def gaussian(draws: jax.Array) -> jax.Array:
+    """Draws uniform in [0, 1) as normal ones; a second generator would be compiled for longer."""
+    least = jnp.nextafter(jnp.array(-1.0, draws.dtype), 0.0)
+    return np.sqrt(2) * jax.scipy.special.erfinv(jnp.maximum(2.0 * draws - 1.0, least))
+
+
 def mirrored(index, size: int, xp=jnp):
     """Positions on the line as positions in [0, size - 1], mirrored at the first and last sample.
 
@@ -79,7 +86,7 @@ def shifted(images: jax.Array, shifts: jax.Array, reach: tuple[int, int], mode: 
     padded = jnp.pad(images, ((0, 0), *((r, r) for r in reach), (0, 0)), mode=mode)
 
     def move(picture, down, right):
-        begin = (reach[0] - down, reach[1] - right, 0)
+        begin = (reach[0] - down, reach[1] - right, jnp.zeros_like(down))
         return jax.lax.dynamic_slice(picture, begin, images.shape[1:])
 
     return jax.vmap(move)(padded, *shifts)

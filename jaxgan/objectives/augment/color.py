@@ -7,9 +7,8 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from jaxgan.keys import fold
 from jaxgan.objectives.augment.affine import compose
-from jaxgan.objectives.augment.base import per_image
+from jaxgan.objectives.augment.base import gaussian, per_image
 
 BRIGHTNESS_STD = 0.2
 CONTRAST_STD = 0.5  # of log2
@@ -60,8 +59,8 @@ def recolor(images: jax.Array, key: jax.Array, p: jax.Array | float) -> jax.Arra
     brightness and contrast.
     """
     count, *_, channels = images.shape
-    u = jax.random.uniform(fold(key, "uniform"), (7, count))
-    n = jax.random.normal(fold(key, "normal"), (3, count))
+    u = jax.random.uniform(key, (10, count))
+    n = gaussian(u[7:])
     added = jnp.where(u[0] < p, BRIGHTNESS_STD * n[0], 0.0)
     factor = jnp.where(u[1] < p, jnp.exp2(CONTRAST_STD * n[1]), 1.0)
     flipped = (u[2] < p) & (u[5] < 0.5)

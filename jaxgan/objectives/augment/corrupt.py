@@ -3,8 +3,7 @@
 import jax
 import jax.numpy as jnp
 
-from jaxgan.keys import fold
-from jaxgan.objectives.augment.base import per_image
+from jaxgan.objectives.augment.base import gaussian, per_image
 
 NOISE_STD = 0.1
 CUTOUT_SIZE = 0.5  # of each side
@@ -13,10 +12,11 @@ CUTOUT_SIZE = 0.5  # of each side
 def add_noise(images: jax.Array, key: jax.Array, p: jax.Array | float) -> jax.Array:
     """With probability p N(0, sigma^2) on every value, sigma of each image |N(0, 0.1^2)|."""
     count = len(images)
-    happens = jax.random.uniform(fold(key, "happens"), (count,)) < p
-    sigma = NOISE_STD * jnp.abs(jax.random.normal(fold(key, "sigma"), (count,)))
-    noise = jax.random.normal(fold(key, "noise"), images.shape, images.dtype)
-    return images + per_image(jnp.where(happens, sigma, 0.0)).astype(images.dtype) * noise
+    key_scale, key_noise = jax.random.split(key)
+    u = jax.random.uniform(key_scale, (2, count))
+    sigma = jnp.where(u[0] < p, NOISE_STD * jnp.abs(gaussian(u[1])), 0.0)
+    noise = jax.random.normal(key_noise, images.shape, images.dtype)
+    return images + per_image(sigma).astype(images.dtype) * noise
 
 
 def cut_out(images: jax.Array, key: jax.Array, p: jax.Array | float) -> jax.Array:

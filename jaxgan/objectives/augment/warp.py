@@ -3,8 +3,8 @@
 Karras et al. 2020, appendix B.2. Both resamplings are by the orthogonal filter sym6, so that down
 undoes up, and what is not moved, or by whole pixels, comes back as it was. They are products with
 constant banded matrices, which hold the mirrored border too and are fast on every device in every
-derivative; only the bilinear sampling gathers. Its positions are folded back into the picture,
-which is a border mirrored without end, at no cost of memory and in static shapes.
+derivative; only the bilinear sampling gathers. Positions outside are folded back into the
+picture, which mirrors its border without end, at no cost of memory and in static shapes.
 """
 
 from functools import cache
@@ -23,24 +23,24 @@ SYM6 = np.array([
 ])  # fmt: skip
 # On a straight line of samples n, sample m of the fine one is exactly (m - DELAY) / 2.
 DELAY = float(np.arange(len(SYM6)) @ SYM6 / SYM6.sum())
-FIRST = int(DELAY)  # the fine sample that is at or just before position 0
+MARGIN = len(SYM6) - 2  # fine samples beyond twice the size on which samples inside depend
 
 
 @cache
 def up_matrix(size: int) -> np.ndarray:
-    """[2 size, size]: fine samples FIRST, FIRST + 1, ... of a line with mirrored ends."""
-    matrix = np.zeros((2 * size, size))
-    for row, m in enumerate(range(FIRST, FIRST + 2 * size)):
+    """[2 size + MARGIN, size]: the fine samples of a line with mirrored ends."""
+    matrix = np.zeros((2 * size + MARGIN, size))
+    for m in range(len(matrix)):
         for tap, weight in enumerate(SYM6):
             if (m - tap) % 2 == 0:
-                matrix[row, mirrored((m - tap) // 2, size, np)] += np.sqrt(2) * weight
+                matrix[m, mirrored((m - tap) // 2, size, np)] += np.sqrt(2) * weight
     return matrix.astype(np.float32)
 
 
 @cache
 def down_matrix(size: int) -> np.ndarray:
-    """[size, 2 size + 10]: samples 0, 1, ... of all the fine ones that they depend on."""
-    matrix = np.zeros((size, 2 * size + len(SYM6) - 2))
+    """[size, 2 size + MARGIN]: the line of which these are the fine samples."""
+    matrix = np.zeros((size, 2 * size + MARGIN))
     for n in range(size):
         matrix[n, 2 * n : 2 * n + len(SYM6)] = SYM6 / np.sqrt(2)
     return matrix.astype(np.float32)
@@ -63,15 +63,20 @@ def warp(images: jax.Array, inverse: jax.Array) -> jax.Array:
     """
     _, height, width, _ = images.shape
     fine = along(images, up_matrix(height), up_matrix(width))
-    y, x = (np.arange(2 * n + len(SYM6) - 2) / 2 - DELAY / 2 for n in (height, width))
-    y, x = (y - (height - 1) / 2)[:, None], (x - (width - 1) / 2)[None]
+    y, x = ((np.arange(2 * n + MARGIN) - DELAY - n + 1) / 2 for n in (height, width))
+    y, x = y[:, None], x[None]
     m = inverse[:, :2, :, None, None]
     from_x, from_y = (m[:, i, 0] * x + m[:, i, 1] * y + m[:, i, 2] for i in (0, 1))
-    from_x = mirrored(from_x + (width - 1) / 2, width)
-    from_y = mirrored(from_y + (height - 1) / 2, height)
-    offset = DELAY - FIRST
-    sampled = bilinear(fine, 2 * from_y + offset, 2 * from_x + offset)
+    sampled = bilinear(fine, fine_index(from_y, height), fine_index(from_x, width))
     return along(sampled, down_matrix(height), down_matrix(width))
+
+
+def fine_index(position: jax.Array, size: int) -> jax.Array:
+    """Where among the fine samples a position is, counted from the centre of a line."""
+    position = position + (size - 1) / 2
+    index = 2 * position + DELAY
+    there = (index >= 0) & (index <= 2 * size + MARGIN - 1)
+    return jnp.where(there, index, 2 * mirrored(position, size) + DELAY)
 
 
 def bilinear(images: jax.Array, y: jax.Array, x: jax.Array) -> jax.Array:
