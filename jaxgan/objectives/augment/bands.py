@@ -10,7 +10,7 @@ from jaxgan.objectives.augment.base import gaussian, mirrored, per_image
 from jaxgan.objectives.augment.warp import along
 
 GAIN_STD = 1.0  # of log2
-POWER = np.array([10, 1, 1, 1]) / 13  # expected in each band, of natural images
+POWER = np.float32([10, 1, 1, 1]) / 13  # expected in each band, of natural images
 _ROOT = np.sqrt(3)
 # The low-pass filter of sym2 (Daubechies' D4), in closed form.
 SYM2 = np.array([1 + _ROOT, 3 + _ROOT, 3 - _ROOT, 1 - _ROOT]) / (4 * np.sqrt(2))

@@ -1,6 +1,7 @@
 """What augmentations are made of, and what those of pictures share."""
 
 import inspect
+import math
 from collections.abc import Callable
 from dataclasses import dataclass, fields, replace
 from functools import partial
@@ -8,7 +9,6 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
-import numpy as np
 
 Memory = dict[str, jax.Array]  # scalars
 
@@ -64,7 +64,7 @@ def per_image(values: jax.Array) -> jax.Array:
 def gaussian(draws: jax.Array) -> jax.Array:
     """Draws uniform in [0, 1) as normal ones; a second generator would be compiled for longer."""
     least = jnp.nextafter(jnp.array(-1.0, draws.dtype), 0.0)
-    return np.sqrt(2) * jax.scipy.special.erfinv(jnp.maximum(2.0 * draws - 1.0, least))
+    return math.sqrt(2) * jax.scipy.special.erfinv(jnp.maximum(2.0 * draws - 1.0, least))
 
 
 def mirrored(index, size: int, xp=jnp):

@@ -13,8 +13,8 @@ from jaxgan.objectives.augment.base import gaussian, per_image
 BRIGHTNESS_STD = 0.2
 CONTRAST_STD = 0.5  # of log2
 SATURATION_STD = 1.0  # of log2
-_GREY = np.full((3, 3), 1 / 3)  # the projection on the axis
-_CROSS = np.array([[0, -1, 1], [1, 0, -1], [-1, 1, 0]]) / np.sqrt(3)  # v -> axis x v
+_GREY = np.full((3, 3), 1 / 3, np.float32)  # the projection on the axis
+_CROSS = np.float32([[0, -1, 1], [1, 0, -1], [-1, 1, 0]]) / np.float32(np.sqrt(3))  # v -> axis x v
 
 
 def matrix_of(linear: jax.Array, constant=0.0) -> jax.Array:
@@ -47,7 +47,7 @@ def hue(angle: jax.Array) -> jax.Array:
 
 def saturation(factor: jax.Array) -> jax.Array:
     """The distance from grey times `factor`."""
-    return matrix_of(jnp.eye(3) + (factor[..., None, None] - 1.0) * (np.eye(3) - _GREY))
+    return matrix_of(jnp.eye(3) + (factor[..., None, None] - 1.0) * (jnp.eye(3) - _GREY))
 
 
 def recolor(images: jax.Array, key: jax.Array, p: jax.Array | float) -> jax.Array:

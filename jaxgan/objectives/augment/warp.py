@@ -63,7 +63,7 @@ def warp(images: jax.Array, inverse: jax.Array) -> jax.Array:
     """
     _, height, width, _ = images.shape
     fine = along(images, up_matrix(height), up_matrix(width))
-    y, x = ((np.arange(2 * n + MARGIN) - DELAY - n + 1) / 2 for n in (height, width))
+    y, x = (np.float32(np.arange(2 * n + MARGIN) - DELAY - n + 1) / 2 for n in (height, width))
     y, x = y[:, None], x[None]
     m = inverse[:, :2, :, None, None]
     from_x, from_y = (m[:, i, 0] * x + m[:, i, 1] * y + m[:, i, 2] for i in (0, 1))
