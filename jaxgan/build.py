@@ -21,7 +21,7 @@ from jaxgan.engine.calls import data_key, trace_step
 from jaxgan.engine.run import Cadence, Evaluator, Run
 from jaxgan.engine.step import Batch, Optimizer, draws_per_step
 from jaxgan.errors import UsageError
-from jaxgan.games.adversarial import AdversarialGame, Augment, mean
+from jaxgan.games.adversarial import AdversarialGame, mean
 from jaxgan.games.bidirectional import BidirectionalGame, WithEncoder
 from jaxgan.games.fakes import FakeMaker
 from jaxgan.games.plane import Drawing
@@ -29,12 +29,12 @@ from jaxgan.games.terms import WeightedTerm
 from jaxgan.metrics.features import FEATURES
 from jaxgan.metrics.scoring import PROTOCOLS, Images, Scorer, images_of
 from jaxgan.metrics.scoring.reference import features_of
-from jaxgan.objectives.augment import AUGMENTS
+from jaxgan.objectives.augment import Augmentation
 from jaxgan.objectives.losses import LOSSES
 from jaxgan.objectives.optimizers import OPTIMIZERS, make_optimizer
 from jaxgan.objectives.schedules import learning_rate
 from jaxgan.objectives.top_k import top_k_mean
-from jaxgan.schema import RESOLVED, TERM, keywords, method, network, term
+from jaxgan.schema import RESOLVED, TERM, augmentation, keywords, method, network, term
 
 
 class Experiment(NamedTuple):
@@ -170,7 +170,8 @@ def build_game(config: ConfigDict) -> AdversarialGame:
                 for name in sorted(config.terms)
             ),
             augments=tuple(
-                build_augment(name, config.augment[name]) for name in sorted(config.augment)
+                (name, build_augment(name, config.augment[name], config.train.steps))
+                for name in sorted(config.augment)
             ),
             packing=config.train.packing,
             gen_mean=partial(top_k_mean, **config.top_k) if config.top_k.least < 1 else mean,
@@ -228,10 +229,15 @@ def build_term(name: str, fields: Mapping[str, Any], steps: int) -> WeightedTerm
     )
 
 
-def build_augment(name: str, fields: Mapping[str, Any]) -> Augment:
-    """An augmentation under its own name, or under another when it has the field `name`."""
-    chosen = choose("augmentation", AUGMENTS, fields.get("name", name))
-    return partial(chosen, **keywords(chosen, fields, drop=("name",)))
+def build_augment(name: str, fields: Mapping[str, Any], steps: int) -> Augmentation:
+    """An augmentation under its own name, or under another when it has the field `name`.
+
+    steps: of the training, with which a schedule ends whose `steps` is 0.
+    """
+    options = {field: value for field, value in fields.items() if field != "name"}
+    if not options.get("steps", 1):
+        options["steps"] = steps
+    return augmentation(fields.get("name", name)).with_options(options)
 
 
 def build_method(config: ConfigDict) -> Callable:

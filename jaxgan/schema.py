@@ -20,7 +20,7 @@ from jaxgan.engine.methods import METHODS, Method
 from jaxgan.errors import UsageError, unknown
 from jaxgan.networks import NETWORKS, Family
 from jaxgan.networks.apply import DTYPES
-from jaxgan.objectives.augment import AUGMENTS
+from jaxgan.objectives.augment import AUGMENTS, Augmentation
 from jaxgan.objectives.optimizers import OPTIMIZERS
 from jaxgan.objectives.terms import TERMS, Term
 
@@ -210,7 +210,8 @@ def fields_of(path: str, given: dict) -> dict[str, Any]:
     if section == "terms":
         chosen = term(given.get("name", entry)).functions.values()
         return TERM | {k: v for fn in chosen for k, v in simple(options_of(fn)).items()}
-    return simple(options_of(choose("augmentation", AUGMENTS, given.get("name", entry))))
+    chosen = augmentation(given.get("name", entry)).functions.values()
+    return {k: v for fn in chosen for k, v in simple(options_of(fn)).items()}
 
 
 def network(player: str, name: str) -> type[nn.Module]:
@@ -242,6 +243,12 @@ def term(name: str) -> Term:
     """The term of that name; a function of elsewhere is a term of the discriminator."""
     chosen = choose("term", TERMS, name)
     return chosen if isinstance(chosen, Term) else Term(disc=chosen)
+
+
+def augmentation(name: str) -> Augmentation:
+    """The augmentation of that name; a function is one that remembers nothing."""
+    chosen = choose("augmentation", AUGMENTS, name)
+    return chosen if isinstance(chosen, Augmentation) else Augmentation(apply=chosen)
 
 
 def simple(options: dict[str, Any]) -> dict[str, Any]:

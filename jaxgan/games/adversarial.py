@@ -14,6 +14,7 @@ import jax.numpy as jnp
 
 from jaxgan.choices import choose
 from jaxgan.engine.step import Batch, Outcome, TrainState
+from jaxgan.games.augments import Augments, augmented, first_memories, remembered
 from jaxgan.games.terms import Made, WeightedTerm, join, made, memories
 from jaxgan.keys import fold
 from jaxgan.networks.apply import apply, init
@@ -21,7 +22,6 @@ from jaxgan.networks.parts import PRIORS
 from jaxgan.objectives.losses import Loss
 from jaxgan.objectives.terms import SOWN
 
-Augment = Callable[[jax.Array, jax.Array, jax.Array], jax.Array]  # images, key, step
 GenMean = Callable[[jax.Array, jax.Array, jax.Array], jax.Array]  # values, fake_logits, step
 
 
@@ -51,7 +51,7 @@ def pack(images: jax.Array, size: int) -> jax.Array:
 class AdversarialGame:
     """Any loss with any terms on any networks.
 
-    augments: what happens to every image, real or fake, before the discriminator sees it.
+    augments: what happens to every image, real or fake, before the discriminator sees it, by name.
     packing: m images side by side on the last axis, [B / m, ..., m C], are one to the discriminator
       and to every loss, term and augmentation (PacGAN, Lin et al. 2018). B counts images, so B / m
       packs are seen: the authors' batches of 100 and 64 count packs and are B = 100 m and 64 m.
@@ -65,7 +65,7 @@ class AdversarialGame:
     disc: nn.Module
     loss: Loss
     terms: tuple[WeightedTerm, ...] = ()
-    augments: tuple[Augment, ...] = ()
+    augments: Augments = ()
     packing: int = 1
     schedule: tuple[str, ...] = ("disc", "gen")
     gen_mean: GenMean = mean
@@ -99,7 +99,11 @@ class AdversarialGame:
         disc_params, disc_variables = init(self.disc, fold(key, "disc"), packs, labels)
         params = {"gen": gen_params, "disc": disc_params}
         variables = {"gen": gen_variables, "disc": disc_variables}
-        return params, variables, memories(self.terms)
+        return params, variables, self.memories()
+
+    def memories(self) -> dict[str, Any]:
+        """The state's `extra` before training: what terms and augmentations remember."""
+        return memories(self.terms) | first_memories(self.augments)
 
     def latents(self, key: jax.Array, count: int) -> jax.Array:
         """Draws from the generator's prior, [count, latent_dim]."""
@@ -143,6 +147,8 @@ class AdversarialGame:
         seen["params"] = disc_params
         adversarial = jnp.mean(self.loss.disc(seen["real_logits"], seen["fake_logits"]))
         loss, metrics, extra = self._total("disc", adversarial, seen, state, key)
+        own, extra = remembered(self.augments, seen["real_logits"], state.step, extra)
+        metrics |= own
         metrics["real_logit"] = jnp.mean(seen["real_logits"])
         metrics["fake_logit"] = jnp.mean(seen["fake_logits"])
         return loss, Outcome(metrics, variables, extra)
@@ -192,8 +198,7 @@ class AdversarialGame:
         """
 
         def look(images, variables, key):
-            for index, augment in enumerate(self.augments):
-                images = augment(images, jax.random.fold_in(key, index), state.step)
+            images = augmented(self.augments, images, key, state.step, state.extra)
             return apply(
                 self.disc,
                 disc_params,

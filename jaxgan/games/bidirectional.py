@@ -14,7 +14,7 @@ import jax.numpy as jnp
 
 from jaxgan.engine.step import Batch, TrainState
 from jaxgan.games.adversarial import AdversarialGame, mean, pack
-from jaxgan.games.terms import made, memories
+from jaxgan.games.terms import made
 from jaxgan.keys import fold
 from jaxgan.networks.apply import apply, init
 
@@ -79,7 +79,7 @@ class BidirectionalGame(AdversarialGame):
         disc_params, disc_variables = init(self.disc, fold(key, "disc"), pairs, labels)
         params = {"gen": gen_params, "disc": disc_params}
         variables = {"gen": gen_variables, "disc": disc_variables}
-        return params, variables, memories(self.terms)
+        return params, variables, self.memories()
 
     def make_fakes(self, gen_params, state: TrainState, batch: Batch, latents, key: jax.Array):
         """Both kinds of pairs, {"real", "fake"}, and the player's new variables."""

@@ -59,6 +59,10 @@ PLAYED = {
         "--config.train.ema_ramp=0.5",
         "--config.top_k={'least': 0.5, 'decay': 0.8, 'every': 2}",
     ],
+    "augmentation by an adaptive p": [
+        "--config.augment={'ada': {'p': 0.3, 'kimg': 0.2, 'every': 2, 'target': 0.0}, "
+        "'diff_augment': {}}",
+    ],
     "lazy penalty, flips and labels": [
         "--config.terms.r1.weight=0.1",
         "--config.terms.r1.interval=3",

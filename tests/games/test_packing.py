@@ -16,9 +16,9 @@ from jaxgan.engine.step import Optimizer, init_state, make_train_step
 from jaxgan.errors import UsageError
 from jaxgan.games.adversarial import AdversarialGame, WeightedTerm, pack
 from jaxgan.networks import NETWORKS, mlp
-from jaxgan.objectives.augment import AUGMENTS
 from jaxgan.objectives.losses import LOSSES
 from jaxgan.objectives.terms import TERMS
+from jaxgan.schema import augmentation
 
 # Terms of discriminators that tell classes are not of points; see test_combinations.py.
 NAMES = tuple(name for name in TERMS if name not in ("acgan", "d2d_ce"))
@@ -49,14 +49,14 @@ def points_game(packing=1, names=NAMES, **kwargs) -> AdversarialGame:
             )
             for name in names
         ),
-        augments=tuple(AUGMENTS.values()),
+        augments=(("noise", augmentation("instance_noise")),),  # the others are of pictures
         packing=packing,
         **kwargs,
     )
 
 
 @pytest.mark.parametrize("packing", [1, 3])
-def test_points_are_played_with_every_term_and_augmentation(packing):
+def test_points_are_played_with_every_term_and_noise(packing):
     game, points = points_game(packing), 4.0 * jax.random.normal(jax.random.key(0), (1, 6, 2))
     state = init_state(game, OPTIMIZERS, jax.random.key(0), {"image": points[0]})
     assert state.params["disc"]["Dense_0"]["kernel"].shape[0] == 2 * packing

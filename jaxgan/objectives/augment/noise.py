@@ -1,12 +1,4 @@
-"""What the discriminator sees: `fn(images [B, H, W, C], key, step, *, ...) -> images`.
-
-An augmentation is applied to reals and fakes alike, each with a key of its own, and is
-differentiable in the images, so that the generator learns through it. `step` is the training step,
-a Python or traced integer. Shape and dtype are kept. Noise, which knows no picture axes, also takes
-`[B, ...]` of any rank, such as the points of toy distributions.
-"""
-
-from collections.abc import Callable
+"""Noise on what the discriminator sees, images or points."""
 
 import jax
 import jax.numpy as jnp
@@ -32,8 +24,3 @@ def instance_noise(
     fraction = jnp.maximum(0.0, 1.0 - step / until) if until else 1.0
     noise = jax.random.normal(key, images.shape, images.dtype)
     return images + jnp.asarray(sigma * fraction, images.dtype) * noise
-
-
-AUGMENTS: dict[str, Callable[..., jax.Array]] = {
-    "instance_noise": instance_noise,
-}
