@@ -29,6 +29,7 @@ SMALL = {
     "resnet": {"width": 2},
     "biggan": {"width": 1},
     "biggan_deep": {"width": 1, "blocks": 1},
+    "light": {"width": 1},
     "r3gan": {"widths": (4,), "blocks": (1,), "group_size": 4},
 }
 ROOT = Path(__file__).parent.parent

@@ -15,7 +15,7 @@ returns latents [B, latent_dim].
 
 from typing import NamedTuple
 
-from jaxgan.networks import biggan, biggan_deep, dcgan, dcgan_keras, mlp, r3gan, resnet
+from jaxgan.networks import biggan, biggan_deep, dcgan, dcgan_keras, light, mlp, r3gan, resnet
 
 
 class Family(NamedTuple):
@@ -31,5 +31,6 @@ NETWORKS: dict[str, Family] = {
     "resnet": Family(resnet.Generator, resnet.Discriminator),
     "biggan": Family(biggan.Generator, biggan.Discriminator),
     "biggan_deep": Family(biggan_deep.Generator, biggan_deep.Discriminator),
+    "light": Family(light.Generator, light.Discriminator),
     "r3gan": Family(r3gan.Generator, r3gan.Discriminator),
 }

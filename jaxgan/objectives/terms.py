@@ -22,6 +22,7 @@ and, real_ and fake_ each, from discriminators that sow it (`SOWN`):
     class_logits    [B, K]
     embedding       unit vectors [B, E]
     class_cosines   of the embedding and each class's own vector, [B, K]
+    reconstructions pairs of pictures [B, ...]: what it drew of its features, what it was to draw
 
 Hyper-parameters are keyword-only, with defaults. The game multiplies by the term's weight and
 averages; each docstring says which constant of the paper that weight is.
@@ -49,6 +50,7 @@ from jaxgan.objectives.penalties import (
     wgan_gp,
     zero_centred_gp,
 )
+from jaxgan.objectives.reconstruction import reconstruction
 
 # What discriminators sow, and what makes them.
 SOWN = {
@@ -56,6 +58,7 @@ SOWN = {
     "class_logits": "disc.conditioning='acgan' and data.labels=True",
     "embedding": "disc.conditioning='d2d_ce' and data.labels=True",
     "class_cosines": "disc.conditioning='d2d_ce' and data.labels=True",
+    "reconstructions": "disc.name='light' with disc.decode=True",
 }
 OFFERED = (
     "critic",
@@ -161,4 +164,5 @@ TERMS: dict[str, Term] = {
     "zcr": Term(disc=zcr_disc, gen=zcr_gen, near=near_latents),
     "lecam": Term(disc=lecam, first=first_averages, update=new_averages),
     "orthogonal": Term(gen=orthogonal),
+    "reconstruction": Term(disc=reconstruction),
 }

@@ -12,7 +12,7 @@ def unit(x, axis=-1):
 
 
 class Sowing(nn.Module):
-    """One hidden layer, and of it features, class logits, an embedding and its cosines."""
+    """One hidden layer, and of it features, class logits, an embedding, cosines, drawings."""
 
     image_shape: tuple[int, ...] = (8, 8, 1)
     num_classes: int = 3
@@ -27,6 +27,8 @@ class Sowing(nn.Module):
         self.sow("intermediates", "class_logits", nn.Dense(self.num_classes)(x))
         self.sow("intermediates", "embedding", embedding)
         self.sow("intermediates", "class_cosines", embedding @ unit(proxies, axis=0))
+        drawn = nn.Dense(images[0].size)(x).reshape(images.shape)
+        self.sow("intermediates", "reconstructions", ((drawn, images), (drawn, images)))
         return nn.Dense(1)(x)[:, 0]
 
 
