@@ -3,6 +3,7 @@
 import json
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -171,7 +172,28 @@ def test_dry_run_prints_and_trains_nothing(tmp_path):
     assert not (tmp_path / "a").exists()
 
 
-@pytest.mark.parametrize("path", CONFIGS, ids=lambda p: p.stem)
+def system(path: Path) -> str:
+    """What is compiled for a config, up to sizes and to options of the same code."""
+    config = load_config(str(path))
+    networks = [
+        (config[player].get("name"), config[player].get("conditioning"))
+        for player in ("gen", "disc", "enc")
+    ]
+    chosen = (sorted(config.terms), sorted(config.augment), config.method.name)
+    rules = (config.optim.gen.name, config.optim.disc.name, config.train.packing > 1)
+    return str((networks, config.loss, chosen, rules, config.data.labels))
+
+
+def each_system_first() -> Iterator:
+    """All configs; a system that an earlier one has is compiled again in the slow tests only."""
+    seen = set()
+    for path in CONFIGS:
+        marks = [pytest.mark.slow] if (found := system(path)) in seen else []
+        seen.add(found)
+        yield pytest.param(path, marks=marks, id=path.stem)
+
+
+@pytest.mark.parametrize("path", list(each_system_first()))
 def test_every_config_trains_two_steps(path, tmp_path):
     """The recipe's own system at toy size: its networks, loss, terms, optimizers and turns."""
     main_program.main(
