@@ -30,6 +30,7 @@ SMALL = {
     "biggan": {"width": 1},
     "biggan_deep": {"width": 1, "blocks": 1},
     "r3gan": {"widths": (4,), "blocks": (1,), "group_size": 4},
+    "stylegan2": {"channel_base": 16, "channel_max": 4, "mapping_layers": 1},
 }
 ROOT = Path(__file__).parent.parent
 CONFIGS = sorted((ROOT / "configs").glob("*.py"))

@@ -8,7 +8,7 @@ import jax.numpy as jnp
 import optax
 import pytest
 from conftest import SMALL
-from sowing import Sowing, terms_for
+from sowing import Sowing, Styled, terms_for
 
 from jaxgan.engine.step import Optimizer, init_state, make_train_step
 from jaxgan.games.adversarial import AdversarialGame, WeightedTerm
@@ -43,7 +43,8 @@ def small_game(network: str, loss: str, terms=(), **kwargs) -> AdversarialGame:
 
 
 def sowing_game(terms, **kwargs) -> AdversarialGame:
-    return replace(small_game("mlp", "hinge", **kwargs), disc=Sowing(), terms=weighted(terms))
+    game = small_game("mlp", "hinge", **kwargs)
+    return replace(game, gen=Styled(), disc=Sowing(), terms=weighted(terms))
 
 
 def take_two_steps(game: AdversarialGame, batches):
@@ -66,11 +67,11 @@ def test_every_loss_and_every_network_with_every_term(
 ):
     """With each term whose needs the network meets; with all of them below."""
     game = small_game(network, loss)
-    check_two_steps(replace(game, terms=weighted(terms_for(game.disc))), toy_batches)
+    check_two_steps(replace(game, terms=weighted(terms_for(game.gen, game.disc))), toy_batches)
 
 
 def test_every_term_at_once(toy_batches, quick_compilation):
-    assert set(terms_for(Sowing())) == set(TERMS)
+    assert set(terms_for(Styled(), Sowing())) == set(TERMS)
     check_two_steps(sowing_game(TERMS), toy_batches)
 
 
