@@ -40,7 +40,15 @@ SMOKE: dict[str, dict[str, Any]] = {
     "eval": {"num": 64, "num_real": 256},
 }
 # Sizes of networks, and of each layer or stage where there are several.
-TOY = {"hidden": 32, "width": 2, "widths": 8, "blocks": 1}
+TOY = {
+    "hidden": 32,
+    "width": 2,
+    "widths": 8,
+    "blocks": 1,
+    "channel_base": 32,
+    "channel_max": 4,
+    "mapping_layers": 1,
+}
 # Data sets that a smoke run replaces by another than fashion_mnist_10k.
 STAND_INS = {"stacked_mnist": {"name": "stacked_fashion_mnist_10k"}}
 # Sections with a field `name`, on which their other fields depend.
