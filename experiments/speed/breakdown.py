@@ -2,9 +2,9 @@
 
     python experiments/speed/breakdown.py dcgan
 
-Runs a few steps, without lazy terms, under `jax.profiler`, adds up the time of the compiled program's
-operations by the name of their kind, and prints them beside the counted products. The trace stays in
---trace.
+Runs a few steps, without lazy terms, under `jax.profiler`, adds up the time of the compiled
+program's operations by the name of their kind, and prints them beside the counted products. The
+trace stays in --trace.
 """
 
 import argparse
