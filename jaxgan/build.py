@@ -1,5 +1,6 @@
 """From a ConfigDict to networks, game, optimizers and data: the only reader of configs."""
 
+import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import partial
@@ -34,6 +35,7 @@ from jaxgan.objectives.losses import LOSSES
 from jaxgan.objectives.optimizers import OPTIMIZERS, make_optimizer
 from jaxgan.objectives.schedules import learning_rate
 from jaxgan.objectives.top_k import top_k_mean
+from jaxgan.objectives.weights import WEIGHTS
 from jaxgan.schema import RESOLVED, TERM, augmentation, keywords, method, network, term
 
 
@@ -166,7 +168,7 @@ def build_game(config: ConfigDict) -> AdversarialGame:
             **networks,
             loss=choose("loss", LOSSES, config.loss),
             terms=tuple(
-                build_term(name, config.terms[name], config.train.steps)
+                build_term(name, scaled(name, config), config.train.steps)
                 for name in sorted(config.terms)
             ),
             augments=tuple(
@@ -221,12 +223,31 @@ def build_term(name: str, fields: Mapping[str, Any], steps: int) -> WeightedTerm
     chosen = term(fields.get("name", name))
     if "player" in fields:
         chosen = chosen.of(fields["player"])
-    weights = {field: fields[field] for field in TERM}
+    weights = {field: fields[field] for field in TERM if field != "weight_by"}
     return WeightedTerm(
         name=name,
-        term=chosen.with_options({k: v for k, v in fields.items() if k not in weights}),
+        term=chosen.with_options({k: v for k, v in fields.items() if k not in TERM}),
         **weights | {"steps": fields["steps"] or steps},
     )
+
+
+def scaled(name: str, config: ConfigDict) -> dict[str, Any]:
+    """The fields of a term, with the weight that it has for these images and this batch."""
+    fields = dict(config.terms[name])
+    rule = choose(f"rule (config.terms.{name}.weight_by)", WEIGHTS, fields["weight_by"])
+    factor = rule(math.prod(config.data.image_shape[:-1]), config.data.batch_size)
+    return fields | {"weight": factor * fields["weight"]}
+
+
+def scaled_weights(config: ConfigDict) -> list[str]:
+    """A line for each term of a resolved config whose weight depends on images and batch."""
+    sides = "x".join(map(str, config.data.image_shape[:-1]))
+    return [
+        f"terms.{name}: weight {scaled(name, config)['weight']:.6g} = {fields.weight:g} * {sides} "
+        f"pixels / {config.data.batch_size} images"
+        for name, fields in sorted(config.terms.items())
+        if fields.weight_by == "size"
+    ]
 
 
 def build_augment(name: str, fields: Mapping[str, Any], steps: int) -> Augmentation:

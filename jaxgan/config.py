@@ -40,7 +40,16 @@ SMOKE: dict[str, dict[str, Any]] = {
     "eval": {"num": 64, "num_real": 256},
 }
 # Sizes of networks, and of each layer where there are several; of what is said of stages, for all.
-TOY = {"hidden": 32, "width": 2, "widths": 8, "blocks": 1, "attention": 8}
+TOY = {
+    "hidden": 32,
+    "width": 2,
+    "widths": 8,
+    "blocks": 1,
+    "attention": 8,
+    "channel_base": 32,
+    "channel_max": 4,
+    "mapping_layers": 1,
+}
 SMOKE_RESOLUTION = 16  # where the config has one: half the stages, and time is compiling them
 # Data sets that a smoke run replaces by another than fashion_mnist_10k.
 STAND_INS = {"stacked_mnist": {"name": "stacked_fashion_mnist_10k"}}

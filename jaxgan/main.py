@@ -13,7 +13,7 @@ from pathlib import Path
 
 import jax
 
-from jaxgan.build import Experiment, build, example_batch
+from jaxgan.build import Experiment, build, example_batch, scaled_weights
 from jaxgan.cli import Parser, run
 from jaxgan.config import load_config, to_json
 from jaxgan.engine.sharding import divide_cores
@@ -39,7 +39,7 @@ def main(arguments: list[str]) -> None:
         return
     if not flags.force:
         check_config(workdir, experiment.config)
-    print(f"workdir {workdir}", file=sys.stderr)
+    print("\n".join([f"workdir {workdir}", *scaled_weights(experiment.config)]), file=sys.stderr)
     summary = train(experiment.run, workdir)
     print(
         f"{summary['steps']} steps in {summary['seconds']:.0f} s, "
@@ -66,7 +66,7 @@ def describe(experiment: Experiment) -> str:
     ]
     classes = f", {dataset.num_classes} classes" if dataset.num_classes else ", no labels"
     facts = f"data set {dataset.name}: {dataset.num_examples} images {dataset.image_shape}{classes}"
-    return "\n".join([to_json(config), facts, *tables])
+    return "\n".join([to_json(config), facts, *scaled_weights(config), *tables])
 
 
 if __name__ == "__main__":

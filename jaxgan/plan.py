@@ -179,7 +179,8 @@ def largest_batch(
     Raises:
       UsageError: none that was tried fits.
     """
-    unit = config.train.packing * (devices if config.seeds == 1 else 1)
+    group = config.disc.get("group_size", 1)  # of a minibatch layer, which divides the batch
+    unit = config.train.packing * group * (devices if config.seeds == 1 else 1)
     limit = dataset.num_examples * devices // (here * unit)  # a device's share is one batch there
     if limit < 1:
         raise UsageError(f"{dataset.name} has {dataset.num_examples} images, fewer than {unit}")

@@ -35,6 +35,7 @@ OPTIMIZER = {
 }
 TERM = {
     "weight": 1.0,
+    "weight_by": "constant",  # or size: the weight counts H * W / batch_size times
     "interval": 1,
     "schedule": "constant",  # of the weight: constant, linear, cosine
     "final": 1.0,  # where linear and cosine end, as a fraction of weight

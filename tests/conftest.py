@@ -30,6 +30,7 @@ SMALL = {
     "biggan": {"width": 1},
     "biggan_deep": {"width": 1, "blocks": 1},
     "r3gan": {"widths": (4,), "blocks": (1,), "group_size": 4},
+    "stylegan2": {"channel_base": 16, "channel_max": 4, "mapping_layers": 1},
 }
 # Tests of networks in full size, of what the compiler makes of convolutions, and of speed.
 OPTIMIZED = {"metrics", "test_evaluate.py", "test_conv.py", "test_winograd.py", "test_speed.py",

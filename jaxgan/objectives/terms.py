@@ -14,6 +14,8 @@ The positional parameters of a term's functions say what they need, by name, fro
     params          the parameters of the player whose loss it is
     key             a typed PRNG key of the term's own
     near            images of the latents that the term's own `near` gives, [B, ...]
+    styled          n -> styles of n fresh latents [n, layers, w_dim], and styles -> their images,
+                    of a generator that has styles, with its parameters closed over; n at most B
     memory          what the term remembers of earlier turns
 
 and, real_ and fake_ each, from discriminators that sow it (`SOWN`):
@@ -39,6 +41,7 @@ from jaxgan.objectives.class_terms import acgan_disc, acgan_gen, d2d_ce_disc, d2
 from jaxgan.objectives.consistency import bcr, cr, near_latents, zcr_disc, zcr_gen
 from jaxgan.objectives.lecam import first_averages, lecam, new_averages
 from jaxgan.objectives.orthogonal import orthogonal
+from jaxgan.objectives.path_length import first_mean, path_length
 from jaxgan.objectives.penalties import (
     dragan,
     drift,
@@ -70,6 +73,7 @@ OFFERED = (
     "params",
     "key",
     "near",
+    "styled",
     "memory",
 )
 PLAYERS = ("disc", "gen")
@@ -81,7 +85,8 @@ class Term:
 
     near: `(latents [B, D], key) -> latents`, of which the term wants images too.
     first, update: `() -> memory` before training, and what makes of it, in each turn and before the
-      term's value, the next: a function that asks for what it needs.
+      term's value, the next: a function that asks for what it needs. With `first` alone the term's
+      own functions return the next memory beside their values.
 
     Raises ValueError where a function asks for something that is not offered.
     """
@@ -161,4 +166,5 @@ TERMS: dict[str, Term] = {
     "zcr": Term(disc=zcr_disc, gen=zcr_gen, near=near_latents),
     "lecam": Term(disc=lecam, first=first_averages, update=new_averages),
     "orthogonal": Term(gen=orthogonal),
+    "path_length": Term(gen=path_length, first=first_mean),
 }

@@ -8,7 +8,7 @@ import jax.numpy as jnp
 import optax
 import pytest
 from conftest import SMALL
-from sowing import Sowing, terms_for
+from sowing import Sowing, Styled, terms_for
 
 from jaxgan.engine.step import Optimizer, init_state, make_train_step
 from jaxgan.games.adversarial import AdversarialGame, WeightedTerm
@@ -45,7 +45,8 @@ def small_game(network: str, loss: str, terms=(), **kwargs) -> AdversarialGame:
 
 
 def sowing_game(terms, **kwargs) -> AdversarialGame:
-    return replace(small_game("mlp", "hinge", **kwargs), disc=Sowing(), terms=weighted(terms))
+    game = small_game("mlp", "hinge", **kwargs)
+    return replace(game, gen=Styled(), disc=Sowing(), terms=weighted(terms))
 
 
 def start(game: AdversarialGame, first):
@@ -70,11 +71,12 @@ def test_every_loss_and_every_network_with_every_term(network, loss, toy_batches
     """With each term whose needs the network meets; with all of them below."""
     game = small_game(network, loss)
     batches = jax.tree.map(lambda x: x[:1], toy_batches)  # a turn each: more takes long to compile
-    check_two_steps(replace(game, terms=weighted(terms_for(game.disc))), batches)
+    terms = weighted(terms_for(game.gen, game.disc))
+    check_two_steps(replace(game, terms=terms), batches)
 
 
 def test_every_term_at_once(toy_batches):
-    assert set(terms_for(Sowing())) == set(TERMS)
+    assert set(terms_for(Styled(), Sowing())) == set(TERMS)
     check_two_steps(sowing_game(TERMS), toy_batches)
 
 
