@@ -19,8 +19,6 @@ from jaxgan.projection import project as find
 from jaxgan.styles import directions, mean_style, mixed, space_of
 from jaxgan.trained import load_generator
 
-pytestmark = pytest.mark.usefixtures("quick_compilation")
-
 
 @pytest.fixture(scope="module")
 def workdir(tmp_path_factory):

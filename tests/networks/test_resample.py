@@ -89,7 +89,7 @@ def test_a_convolution_and_its_filter_are_one_operation(size):
         assert two.shape == (2, 12, 8, 5)
 
 
-def test_second_derivatives_are_those_of_differences(quick_compilation):
+def test_second_derivatives_are_those_of_differences():
     """Of a function that bends, through everything that resamples."""
     x, w = jnp.asarray(normal(4, 1, 4, 4, 2)), jnp.asarray(normal(5, 3, 3, 2, 2))
     direction = jnp.asarray(normal(6, 1, 4, 4, 2))

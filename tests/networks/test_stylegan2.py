@@ -12,7 +12,6 @@ from jaxgan.networks.modulated import StyledConv, modulated_conv
 from jaxgan.networks.stylegan2_disc import ARCHITECTURES, Discriminator
 from jaxgan.networks.stylegan2_mapping import MEAN_DECAY, Mapping
 
-pytestmark = pytest.mark.usefixtures("quick_compilation")
 KEY = jax.random.key(0)
 SMALL = {"latent_dim": 6, "w_dim": 8, "mapping_layers": 2, "channel_base": 64, "channel_max": 8}
 
