@@ -19,6 +19,7 @@ from jaxgan.data.sources import DATASETS
 from jaxgan.engine.averaging import Ema, half_life
 from jaxgan.engine.calls import data_key, trace_step
 from jaxgan.engine.run import Cadence, Evaluator, Run
+from jaxgan.engine.sharding import Placement, make_mesh
 from jaxgan.engine.step import Batch, Optimizer, draws_per_step
 from jaxgan.errors import UsageError
 from jaxgan.games.adversarial import AdversarialGame, mean
@@ -70,6 +71,7 @@ def build_on(config: ConfigDict, dataset: Dataset) -> Experiment:
         data_key(jax.random.key(config.seed)),
         draws=draws_per_step(game.schedule),
         flip=config.data.flip,
+        placement=Placement(make_mesh()),
     )
     run = Run(
         game=game,
@@ -103,11 +105,13 @@ def build_on(config: ConfigDict, dataset: Dataset) -> Experiment:
 
 def check_batch(config: ConfigDict) -> None:
     """Raises UsageError where the devices cannot share a batch evenly."""
-    devices = jax.device_count()
-    if config.seeds == 1 and config.data.batch_size % devices:
+    devices, size = jax.device_count(), config.data.batch_size
+    if config.seeds == 1 and size % devices:
+        below, above = size // devices * devices, (size // devices + 1) * devices
+        nearest = f"{below} or {above}" if below else above
         raise UsageError(
-            f"config.data.batch_size must be a multiple of the {devices} devices; "
-            f"got {config.data.batch_size}"
+            f"config.data.batch_size must be a multiple of the {devices} devices, such as "
+            f"{nearest}; got {size}"
         )
 
 
