@@ -181,6 +181,7 @@ def largest_batch(
       UsageError: none that was tried fits.
     """
     unit = config.train.packing * (devices if config.seeds == 1 else 1)
+    unit *= config.train.microbatches
     limit = dataset.num_examples * devices // (here * unit)  # a device's share is one batch there
     if limit < 1:
         raise UsageError(f"{dataset.name} has {dataset.num_examples} images, fewer than {unit}")

@@ -5,8 +5,9 @@
 Installs slurmctld, slurmd and munge where they are missing (Debian, Ubuntu; as root), starts them
 with a configuration, a key and ports of their own, submits train.sbatch twice, lets a job of
 another partition preempt the second in the middle, waits until it was requeued and has finished,
-and compares both final states and their metrics (but for times), bit for bit. Everything is stopped
-and removed at the end but the packages. Appends a line to results.jsonl beside this file.
+and compares both final states and their metrics (but for times), bit for bit. Then sweep.sbatch
+trains two seeds as an array. Everything is stopped and removed at the end but the packages.
+Appends a line to results.jsonl beside this file.
 """
 
 import argparse
@@ -247,17 +248,31 @@ def test(work: Path, steps: int) -> dict:
         pairs = zip(*(arrays_of(work / n, steps) for n in ("whole", "preempted")), strict=True)
         facts["same_state"] = all(bool((a == b).all()) for a, b in pairs)
         facts["same_metrics"] = lines_of(work / "whole") == lines_of(work / "preempted")
+    facts["swept"] = sweep(work)
     return facts
+
+
+def sweep(work: Path) -> list[int]:
+    """The seeds whose runs of an array have finished, each in its own workdir."""
+    from sweep import lines
+
+    (work / "sweep.txt").write_text("\n".join(lines([CONFIG], 2, {"loss": ["hinge"]})) + "\n")
+    script = [str(HERE / "sweep.sbatch"), str(work / "sweep.txt"), str(work / "sweep")]
+    array = Job("--array=1-2", f"--output={work}/sweep-%a.log", *script)
+    until("the sweep", lambda: not told("squeue", "--noheader", f"--jobs={array.number}"))
+    configs = [json.loads(path.read_text()) for path in sorted(work.glob("sweep/*/config.json"))]
+    finished = len(list(work.glob("sweep/*/summary.json"))) == len(configs)
+    return [config["seed"] for config in configs if finished and config["loss"] == "hinge"]
 
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--steps", type=int, default=2000)
+    parser.add_argument("--steps", type=int, default=1500)
     parser.add_argument("--keep", action="store_true", help="leave logs and workdirs")
     flags = parser.parse_args()
     if os.geteuid():
         sys.exit("to install and to start SLURM one must be root")
-    sys.path[:0] = [str(ROOT)]
+    sys.path[:0] = [str(ROOT), str(HERE)]
     install()
     work = Path(tempfile.mkdtemp(prefix="jaxgan-slurm-"))
     os.environ |= {"PYTHON": sys.executable, "PYTHONPATH": str(ROOT), "JAX_PLATFORMS": "cpu"}
@@ -266,10 +281,10 @@ def main() -> int:
             facts = test(work, flags.steps)
         good = facts.get("same_state") and facts["same_metrics"] and facts["restarts"] == 1
         good = good and facts["resumed_from"] == [0, facts["stopped_after"]]
+        good = good and facts["swept"] == [0, 1]
         if not good:
-            for log in ("whole", "preempted"):
-                path = work / f"{log}.log"
-                print(f"--- {log}\n{path.read_text() if path.exists() else ''}", file=sys.stderr)
+            for log in sorted(work.glob("*.log")):
+                print(f"--- {log.name}\n{log.read_text()}", file=sys.stderr)
         print(json.dumps(facts))
         with (HERE / "results.jsonl").open("a") as file:
             file.write(json.dumps({"test": "preemption", **facts, "passed": bool(good)}) + "\n")

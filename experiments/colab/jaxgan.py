@@ -120,7 +120,5 @@ LATENT_SEED = 1  # @param {type:"integer"}
 from jaxgan import sample
 
 out = workdir / f"sampled_{LATENT_SEED}.png"
-sample.main(
-    [f"--workdir={workdir}", f"--num={NUMBER}", f"--seed={LATENT_SEED}", f"--out={out}"]
-)
+sample.main([f"--workdir={workdir}", f"--num={NUMBER}", f"--seed={LATENT_SEED}", f"--out={out}"])
 Image.open(out)

@@ -218,17 +218,18 @@ class Agreement:
     """
 
     def __init__(self):
-        self._asked = self._next = 0
-        self._since = time.monotonic()
+        self._asked: int | None = None  # after this step, and the next time after that one
+        self._next, self._since = 0, 0.0
 
     def __call__(self, step: int, wanted: bool) -> bool:
         """Whether all are to do it after `step`; each process must call this after the same."""
         if not several():
             return wanted
-        if self._asked < step < self._next:
+        played = step - self._asked if self._asked is not None else 0
+        if played > 0 and step < self._next:
             return False
-        played = max(0, step - self._asked)  # after a rollback steps count from before
-        pace = (time.monotonic() - self._since) / played if played else np.inf
+        # Nothing is known of the pace at a start, and after a rollback, which is one.
+        pace = (time.monotonic() - self._since) / played if played > 0 else np.inf
         answers = process_allgather(np.array([wanted, pace], np.float32))
         self._asked, self._since = step, time.monotonic()
         self._next = step + max(1, int(PERIOD / max(float(answers[:, 1].max()), 1e-6)))

@@ -130,7 +130,8 @@ TINY = [
     "--config.optim.gen={'name': 'sgd', 'lr': 0.1}",
     "--config.optim.disc={'name': 'sgd', 'lr': 0.1}",
     "--config.sample.every=4",
-    "--config.log.every=1",
+    "--config.log.every=2",
+    "--config.train.steps_per_call=2",
     "--config.eval.every=4",
     "--config.eval.features=",
     "--config.eval.metrics=('swd',)",
@@ -246,8 +247,8 @@ def test_two_processes_train_as_one_does_and_checkpoints_move_between(history):
             for a, b in zip(*(jax.tree.leaves(getattr(s, part)) for s in (one, many)), strict=True):
                 np.testing.assert_allclose(a, b, rtol=1e-3, atol=1e-5)
         assert (jax.random.key_data(one.key) == jax.random.key_data(many.key)).all()
-    one, many = (read_metrics(folder / name / "metrics.jsonl")[:8] for name in ("one", "many"))
-    assert [line["step"] for line in many] == list(range(1, 9)), "each line is written once"
+    one, many = (read_metrics(folder / name / "metrics.jsonl")[:4] for name in ("one", "many"))
+    assert [line["step"] for line in many] == [2, 4, 6, 8], "each line is written once"
     for a, b in zip(one, many, strict=True):
         for name in a.keys() - {"seconds", "images_per_sec"}:
             np.testing.assert_allclose(a[name], b[name], rtol=2e-3, atol=1e-4, err_msg=name)

@@ -1,5 +1,6 @@
 """Eight virtual devices play the game of one: the same batch, global batch statistics."""
 
+import json
 import subprocess
 import sys
 
@@ -13,7 +14,7 @@ from jaxgan.config import load_config
 from jaxgan.engine.calls import read_first_batch
 from jaxgan.engine.checkpoint import Checkpoints
 from jaxgan.engine.report import read_metrics
-from jaxgan.engine.sharding import Placement, make_mesh
+from jaxgan.engine.sharding import DIVIDED, Placement, make_mesh
 from jaxgan.engine.train import start
 
 # Adam would make steps of a size of their own out of what rounding leaves of a zero gradient.
@@ -28,6 +29,7 @@ GAMES = {
     "wgan_gp": ["configs/wgan_gp_fashion.py:smoke"],
     "r1": ["configs/dcgan_fashion.py:smoke", "--config.terms.r1.weight=0.1"],
 }
+SHARED = ["--config.train.state_shards=4"]  # devices that share a copy of the state
 # Devices, and to which step they go: a run that moves between them.
 MOVES = ((8, 2), (2, 4), (1, 6), (8, 8))
 PROGRAM = """
@@ -38,10 +40,19 @@ jax.config.update("jax_disable_most_optimizations", True)
 from pathlib import Path
 from jaxgan.build import build
 from jaxgan.config import load_config
-from jaxgan.engine.train import train
+from jaxgan.engine.calls import Calls, initializer, read_first_batch
+from jaxgan.engine.train import start, train
 for spec, *overrides, workdir in json.loads(sys.argv[2]):
     Path(workdir).parent.mkdir(exist_ok=True)
-    train(build(load_config(spec, overrides)).run, Path(workdir))
+    run = build(load_config(spec, overrides)).run
+    train(run, Path(workdir))
+    if run.state_shards > 1:
+        init = initializer(run.game, run.optimizers, run.seed, 0, run.state_shards)
+        state = init(read_first_batch(run))
+        for state in state, Calls(run).of(0, 1)(state, run.feed.inputs(0))[0]:
+            parts = [(leaf.size, leaf.addressable_shards[0].data.size)
+                     for leaf in jax.tree.leaves((state.params, state.opt_state, state.ema))]
+            print(json.dumps(parts))
 """
 
 
@@ -51,14 +62,14 @@ def arguments(name, steps):
 
 
 def play(devices, jobs):
-    """jobs: (game, steps, workdir), trained one after the other by one process."""
-    import json
-
-    told = json.dumps([[*arguments(name, steps), str(workdir)] for name, steps, workdir in jobs])
+    """jobs: (game, steps, workdir, overrides...), trained one after the other by one process."""
+    told = json.dumps(
+        [[*arguments(name, steps), *more, str(workdir)] for name, steps, workdir, *more in jobs]
+    )
     command = [sys.executable, "-c", PROGRAM, str(devices), told]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
-    return done.stderr
+    return done.stderr + done.stdout
 
 
 @pytest.fixture(scope="module")
@@ -70,6 +81,7 @@ def trained(tmp_path_factory):
         jobs = [("dcgan", steps, folder / "moved")]
         if index == 0:
             jobs += [(name, 3, folder / f"{name}-8") for name in GAMES]
+            jobs.append(("dcgan", 3, folder / "shared-8", *SHARED))
         if devices == 1:
             jobs += [(name, 3, folder / f"{name}-1") for name in GAMES]
             jobs.append(("dcgan", 8, folder / "stayed"))
@@ -104,6 +116,17 @@ def test_eight_devices_equal_one(name, trained):
     assert_alike(name, folder / f"{name}-8", folder / f"{name}-1")
 
 
+def test_devices_that_share_the_state_equal_one(trained):
+    """And each holds a part of what is large, before a step and after it."""
+    folder, said = trained
+    assert_alike("dcgan", folder / "shared-8", folder / "dcgan-1")
+    before, after = (json.loads(line) for line in said[0].splitlines() if line.startswith("[["))
+    assert before == after
+    large = [(size, part) for size, part in before if size >= DIVIDED]
+    assert large and all(part == size // 4 for size, part in large)
+    assert sum(part for _, part in before) < 0.5 * sum(size for size, _ in before)
+
+
 def test_a_run_moves_from_eight_devices_to_two_to_one_and_back(trained):
     folder, said = trained
     for (devices, _), (_, before), text in zip(MOVES, ((0, 0), *MOVES), said, strict=False):
@@ -115,9 +138,8 @@ def test_a_batch_that_devices_cannot_share_is_refused_and_valid_ones_are_named()
     program = (
         "import jax; jax.config.update('jax_num_cpu_devices', 8)\n"
         "from jaxgan.build import check_batch; from jaxgan.config import load_config\n"
-        "for size in (12, 4):\n"
-        "    config = load_config('configs/dcgan_fashion.py:smoke',\n"
-        "                         [f'--config.data.batch_size={size}'])\n"
+        "for field in ('data.batch_size=12', 'data.batch_size=4', 'train.state_shards=3'):\n"
+        "    config = load_config('configs/dcgan_fashion.py:smoke', [f'--config.{field}'])\n"
         "    try: check_batch(config)\n"
         "    except ValueError as error: print(error)\n"
     )
@@ -127,6 +149,7 @@ def test_a_batch_that_devices_cannot_share_is_refused_and_valid_ones_are_named()
     assert done.stdout.splitlines() == [
         "config.data.batch_size must be a multiple of the 8 devices, such as 8 or 16; got 12",
         "config.data.batch_size must be a multiple of the 8 devices, such as 8; got 4",
+        "config.train.state_shards must divide the 8 devices; got 3",
     ]
 
 
