@@ -145,6 +145,7 @@ def check_microbatches(config: ConfigDict, game: AdversarialGame) -> None:
         f"the loss {config.loss!r}": config.loss == "relativistic_average",
         "top_k": config.top_k.least < 1,
         f"what is remembered of batches ({', '.join(memories)})": bool(memories),
+        "terms of a whole batch": any(term.term.of_batch for term in game.terms),
         "terms of the generator's parameters": any(
             term.term.gen and "params" in term.term.needs("gen") for term in game.terms
         ),

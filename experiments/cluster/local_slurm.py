@@ -15,6 +15,7 @@ import json
 import os
 import re
 import shutil
+import signal
 import socket
 import subprocess
 import sys
@@ -31,7 +32,7 @@ PACKAGES = ("slurmctld", "slurmd", "slurm-client", "munge")
 PROGRAMS = ("slurmctld", "slurmd", "sbatch", "scontrol", "munged")
 NODES = ("jaxgan1", "jaxgan2")
 HOSTS = Path("/etc/hosts")
-HANG = 170.0  # seconds that anything may take
+HANG = 300.0  # seconds that anything may take
 CONFIGURATION = """
 ClusterName=jaxgan
 SlurmctldHost={host}(127.0.0.1)
@@ -273,6 +274,7 @@ def main() -> int:
     if os.geteuid():
         sys.exit("to install and to start SLURM one must be root")
     sys.path[:0] = [str(ROOT), str(HERE)]
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit("stopped"))  # and everything with it
     install()
     work = Path(tempfile.mkdtemp(prefix="jaxgan-slurm-"))
     os.environ |= {"PYTHON": sys.executable, "PYTHONPATH": str(ROOT), "JAX_PLATFORMS": "cpu"}

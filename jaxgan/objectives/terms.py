@@ -82,6 +82,7 @@ class Term:
     near: `(latents [B, D], key) -> latents`, of which the term wants images too.
     first, update: `() -> memory` before training, and what makes of it, in each turn and before the
       term's value, the next: a function that asks for what it needs.
+    of_batch: its value is of the whole batch, no mean over examples.
 
     Raises ValueError where a function asks for something that is not offered.
     """
@@ -91,6 +92,7 @@ class Term:
     near: Callable[..., jax.Array] | None = None
     first: Callable[[], Any] | None = None
     update: Callable[..., Any] | None = None
+    of_batch: bool = False
 
     def __post_init__(self):
         if not self.players:
@@ -110,7 +112,8 @@ class Term:
 
     @property
     def functions(self) -> dict[str, Callable]:
-        return {f.name: getattr(self, f.name) for f in fields(self) if getattr(self, f.name)}
+        own = {f.name: getattr(self, f.name) for f in fields(self)}
+        return {name: value for name, value in own.items() if callable(value)}
 
     def needs(self, player: str) -> tuple[str, ...]:
         """Names in `OFFERED` that are asked for in a turn of `player`."""
@@ -151,7 +154,7 @@ TERMS: dict[str, Term] = {
     "wgan_gp": Term(disc=wgan_gp),
     "zero_centred_gp": Term(disc=zero_centred_gp),
     "dragan": Term(disc=dragan),
-    "feature_matching": Term(gen=feature_matching),
+    "feature_matching": Term(gen=feature_matching, of_batch=True),
     "drift": Term(disc=drift),
     "label_smoothing": Term(disc=label_smoothing),
     "acgan": Term(disc=acgan_disc, gen=acgan_gen),

@@ -26,7 +26,9 @@ GAMES = {
     "packs": ["--config.train.packing=2", "--config.loss=hinge"],
     "at once": ["--config.method.name=simultaneous"],
     "consensus": ["--config.method.name=consensus", "--config.method.gamma=0.1"],
-    "a term of both players": ["--config.terms.feature_matching.weight=0.5"],
+    "terms with weights that move": [
+        "--config.terms={'drift': {'schedule': 'linear', 'final': 0}}"
+    ],
 }
 
 
@@ -73,7 +75,11 @@ def test_every_example_is_in_one_part_and_comes_back_to_its_place():
         (["--config.loss=relativistic_average"], "the loss 'relativistic_average'"),
         (["--config.top_k.least=0.5"], "top_k need"),
         (["--config.terms.lecam.weight=0.1"], r"what is remembered of batches \(lecam\)"),
-        (["--config.terms.orthogonal.player=gen"], "terms of the generator's parameters"),
+        (["--config.terms.feature_matching.weight=0.1"], "terms of a whole batch"),
+        (
+            ["--config.terms={'orthogonal': {'player': 'gen'}}"],
+            "terms of the generator's parameters",
+        ),
         (["--config.data.batch_size=16"], "1 devices times 3 microbatches, such as 15 or 18; got"),
     ],
 )
