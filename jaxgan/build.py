@@ -19,7 +19,9 @@ from jaxgan.data.feed import make_feed
 from jaxgan.data.sources import DATASETS
 from jaxgan.engine.averaging import Ema, half_life
 from jaxgan.engine.calls import data_key, trace_step
+from jaxgan.engine.microbatches import in_microbatches
 from jaxgan.engine.run import Cadence, Evaluator, Run
+from jaxgan.engine.sharding import Placement, make_mesh
 from jaxgan.engine.step import Batch, Optimizer, draws_per_step
 from jaxgan.errors import UsageError
 from jaxgan.games.adversarial import AdversarialGame, mean
@@ -66,12 +68,14 @@ def build_on(config: ConfigDict, dataset: Dataset) -> Experiment:
             f"{dataset.name} is streamed (data.max_resident_mb)"
         )
     game = build_game(config)
+    check_microbatches(config, game)
     feed = make_feed(
         dataset,
         config.data.batch_size,
         data_key(jax.random.key(config.seed)),
         draws=draws_per_step(game.schedule),
         flip=config.data.flip,
+        placement=Placement(make_mesh(config.train.state_shards)),
     )
     run = Run(
         game=game,
@@ -83,6 +87,7 @@ def build_on(config: ConfigDict, dataset: Dataset) -> Experiment:
         steps=config.train.steps,
         ema=build_ema(config),
         make_step=build_method(config),
+        state_shards=config.train.state_shards,
         steps_per_call=config.train.steps_per_call,
         batch_size=config.data.batch_size,
         cadence=Cadence(
@@ -104,12 +109,53 @@ def build_on(config: ConfigDict, dataset: Dataset) -> Experiment:
 
 
 def check_batch(config: ConfigDict) -> None:
-    """Raises UsageError where the devices cannot share a batch evenly."""
-    devices = jax.device_count()
-    if config.seeds == 1 and config.data.batch_size % devices:
+    """Raises UsageError where the devices cannot share a batch, or the state, evenly."""
+    devices, size = jax.device_count(), config.data.batch_size
+    parts, shards = config.train.microbatches, config.train.state_shards
+    unit, what = devices, f"the {devices} devices"
+    if parts > 1:
+        unit *= parts * config.train.packing
+        what += f" times {parts} microbatches"
+        what += f" times packs of {config.train.packing}" if config.train.packing > 1 else ""
+    if config.seeds == 1 and size % unit:
+        below, above = size // unit * unit, (size // unit + 1) * unit
+        nearest = f"{below} or {above}" if below else above
         raise UsageError(
-            f"config.data.batch_size must be a multiple of the {devices} devices; "
-            f"got {config.data.batch_size}"
+            f"config.data.batch_size must be a multiple of {what}, such as {nearest}; got {size}"
+        )
+    if devices % shards:
+        raise UsageError(
+            f"config.train.state_shards must divide the {devices} devices; got {shards}"
+        )
+    if config.seeds > 1 and shards > 1:
+        raise UsageError(
+            f"config.train.state_shards={shards}: of {config.seeds} seeds each has its devices; "
+            "train one seed, or leave it 1"
+        )
+
+
+def check_microbatches(config: ConfigDict, game: AdversarialGame) -> None:
+    """Raises UsageError where the mean over parts of a batch is not what the whole batch gives."""
+    if config.train.microbatches == 1:
+        return
+    _, variables, memories = jax.eval_shape(game.init, jax.random.key(0), example_batch(config))
+    wholes = {
+        "batch norm in the generator": "batch_stats" in variables["gen"],
+        "a discriminator that mixes examples (disc.norm='batch', disc.minibatch)": (
+            game.disc.mixes_examples
+        ),
+        f"the loss {config.loss!r}": config.loss == "relativistic_average",
+        "top_k": config.top_k.least < 1,
+        f"what is remembered of batches ({', '.join(memories)})": bool(memories),
+        "terms of a whole batch": any(term.term.of_batch for term in game.terms),
+        "terms of the generator's parameters": any(
+            term.term.gen and "params" in term.term.needs("gen") for term in game.terms
+        ),
+    }
+    if found := [what for what, there in wholes.items() if there]:
+        raise UsageError(
+            f"config.train.microbatches={config.train.microbatches}: {' and '.join(found)} need "
+            "the whole batch at once; set it to 1 (train.remat and more devices save memory too)"
         )
 
 
@@ -179,6 +225,7 @@ def build_game(config: ConfigDict) -> AdversarialGame:
             gen_mean=partial(top_k_mean, **config.top_k) if config.top_k.least < 1 else mean,
             schedule=("disc",) * config.train.disc_turns + ("gen",) * config.train.gen_turns,
             dtype=config.train.dtype,
+            remat=config.train.remat,
             disc_weight=config.loss_weight.disc,
             gen_weight=config.loss_weight.gen,
         )
@@ -264,7 +311,10 @@ def build_augment(name: str, fields: Mapping[str, Any], steps: int) -> Augmentat
 def build_method(config: ConfigDict) -> Callable:
     """`(game, optimizers, *, ema) -> step`: the method that the config names, with its options."""
     make = method(config.method.name).make
-    return partial(make, **keywords(make, config.method, drop=("name",)))
+    make = partial(make, **keywords(make, config.method, drop=("name",)))
+    if config.train.microbatches == 1:
+        return make
+    return in_microbatches(make, config.train.microbatches, config.train.packing)
 
 
 def build_ema(config: ConfigDict) -> Ema:

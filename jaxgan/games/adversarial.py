@@ -60,6 +60,7 @@ class AdversarialGame:
     disc_weight, gen_weight: of `loss` in each player's total; 0 leaves the terms alone, as when
       a generator does nothing but match features.
     dtype: what the networks compute in, "float32" or "bfloat16"; losses and terms are float32.
+    remat: a pass through a network keeps no activations for its gradient, which passes once more.
     """
 
     gen: nn.Module
@@ -73,6 +74,7 @@ class AdversarialGame:
     disc_weight: float = 1.0
     gen_weight: float = 1.0
     dtype: str = "float32"
+    remat: bool = False
 
     def __post_init__(self):
         if self.packing > 1 and self.gen.num_classes:
@@ -112,12 +114,16 @@ class AdversarialGame:
         prior = choose("prior", PRIORS, self.gen.prior)
         return prior(key, (count, self.gen.latent_dim))
 
+    def draw(self, batch: Batch, key: jax.Array) -> Batch:
+        """The batch with its latents, which `generate` else draws itself."""
+        return {**batch, "latents": self.latents(fold(key, "latents"), len(batch["image"]))}
+
     def generate(self, gen_params: Any, state: TrainState, batch: Batch, key: jax.Array):
         """Fakes [B, ...], with the labels of the reals, and the generator's new variables.
 
         Where a term asks for more of the generator they are `Made`.
         """
-        latents = self.latents(fold(key, "latents"), len(batch["image"]))
+        latents = (batch if "latents" in batch else self.draw(batch, key))["latents"]
         fakes, variables = self.make_fakes(gen_params, state, batch, latents, key)
         near = {}
         for term in self.terms:
@@ -142,6 +148,7 @@ class AdversarialGame:
             train=True,
             key=fold(key, "dropout"),
             dtype=self.dtype,
+            remat=self.remat,
         )
         return fakes, variables
 
@@ -229,6 +236,7 @@ class AdversarialGame:
                 train=True,
                 key=fold(key, "dropout"),
                 dtype=self.dtype,
+                remat=self.remat,
             )
 
         def again(name):

@@ -87,6 +87,7 @@ class Term:
     first, update: `() -> memory` before training, and what makes of it, in each turn and before the
       term's value, the next: a function that asks for what it needs. With `first` alone the term's
       own functions return the next memory beside their values.
+    of_batch: its value is of the whole batch, no mean over examples.
 
     Raises ValueError where a function asks for something that is not offered.
     """
@@ -96,6 +97,7 @@ class Term:
     near: Callable[..., jax.Array] | None = None
     first: Callable[[], Any] | None = None
     update: Callable[..., Any] | None = None
+    of_batch: bool = False
 
     def __post_init__(self):
         if not self.players:
@@ -115,7 +117,8 @@ class Term:
 
     @property
     def functions(self) -> dict[str, Callable]:
-        return {f.name: getattr(self, f.name) for f in fields(self) if getattr(self, f.name)}
+        own = {f.name: getattr(self, f.name) for f in fields(self)}
+        return {name: value for name, value in own.items() if callable(value)}
 
     def needs(self, player: str) -> tuple[str, ...]:
         """Names in `OFFERED` that are asked for in a turn of `player`."""
@@ -156,7 +159,7 @@ TERMS: dict[str, Term] = {
     "wgan_gp": Term(disc=wgan_gp),
     "zero_centred_gp": Term(disc=zero_centred_gp),
     "dragan": Term(disc=dragan),
-    "feature_matching": Term(gen=feature_matching),
+    "feature_matching": Term(gen=feature_matching, of_batch=True),
     "drift": Term(disc=drift),
     "label_smoothing": Term(disc=label_smoothing),
     "acgan": Term(disc=acgan_disc, gen=acgan_gen),
@@ -166,5 +169,5 @@ TERMS: dict[str, Term] = {
     "zcr": Term(disc=zcr_disc, gen=zcr_gen, near=near_latents),
     "lecam": Term(disc=lecam, first=first_averages, update=new_averages),
     "orthogonal": Term(gen=orthogonal),
-    "path_length": Term(gen=path_length, first=first_mean),
+    "path_length": Term(gen=path_length, first=first_mean, of_batch=True),
 }
