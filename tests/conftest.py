@@ -54,6 +54,15 @@ def compilation(request):
 
 
 @pytest.fixture
+def optimized():
+    """For what is measured of compiled programs."""
+    before = jax.config.jax_disable_most_optimizations
+    jax.config.update("jax_disable_most_optimizations", False)
+    yield
+    jax.config.update("jax_disable_most_optimizations", before)
+
+
+@pytest.fixture
 def images() -> jax.Array:
     """A batch of images in [-1, 1], [4, 8, 8, 1]."""
     return jax.random.uniform(jax.random.key(7), (4, 8, 8, 1), minval=-1.0, maxval=1.0)

@@ -118,6 +118,6 @@ def used(*overrides):
     return lowered.compile().memory_analysis().temp_size_in_bytes
 
 
-def test_both_save_memory():
+def test_both_save_memory(optimized):
     whole = used()
     assert used("--config.train.microbatches=10") < 0.7 * whole
