@@ -45,21 +45,24 @@ def fresh_trace_counts():
     chex.clear_trace_counter()
 
 
+def optimize(programs: bool) -> None:
+    """In this process, and in those that it starts."""
+    jax.config.update("jax_disable_most_optimizations", not programs)
+    os.environ["JAX_DISABLE_MOST_OPTIMIZATIONS"] = str(int(not programs))
+
+
 @pytest.fixture(autouse=True, scope="module")
 def compilation(request):
     """What runs a few times on toy shapes is not worth optimizing: it compiles twice as fast."""
-    quick = not OPTIMIZED & set(request.path.parts)
-    jax.config.update("jax_disable_most_optimizations", quick)
-    os.environ["JAX_DISABLE_MOST_OPTIMIZATIONS"] = str(int(quick))  # for programs that tests start
+    optimize(bool(OPTIMIZED & set(request.path.parts)))
 
 
 @pytest.fixture
 def optimized():
-    """For what is measured of compiled programs."""
-    before = jax.config.jax_disable_most_optimizations
-    jax.config.update("jax_disable_most_optimizations", False)
+    """For what is measured of compiled programs, in a file that is not in OPTIMIZED."""
+    optimize(True)
     yield
-    jax.config.update("jax_disable_most_optimizations", before)
+    optimize(False)
 
 
 @pytest.fixture
