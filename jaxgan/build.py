@@ -3,7 +3,9 @@
 import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from functools import partial
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import flax.linen as nn
@@ -22,7 +24,8 @@ from jaxgan.engine.calls import data_key, trace_step
 from jaxgan.engine.microbatches import in_microbatches
 from jaxgan.engine.run import Cadence, Evaluator, Run
 from jaxgan.engine.sharding import Placement, make_mesh
-from jaxgan.engine.step import Batch, Optimizer, draws_per_step
+from jaxgan.engine.step import Batch, Optimizer, draws_per_step, init_state
+from jaxgan.engine.transfer import Transfer, check_patterns, frozen
 from jaxgan.errors import UsageError
 from jaxgan.games.adversarial import AdversarialGame, mean
 from jaxgan.games.bidirectional import BidirectionalGame, WithEncoder
@@ -101,6 +104,7 @@ def build_on(config: ConfigDict, dataset: Dataset) -> Experiment:
         retry_seconds=config.checkpoint.retry_seconds,
         rollbacks=config.train.rollbacks,
         evaluate=build_evaluator(config, game, dataset) if config.eval.every else None,
+        begin=build_beginning(config, game),
         config=to_json(config) + "\n",
     )
     with mended_by_user("this config cannot be trained"):
@@ -332,6 +336,31 @@ def build_ema(config: ConfigDict) -> Ema:
         )
 
 
+def build_beginning(config: ConfigDict, game: AdversarialGame) -> Callable:
+    """What becomes of the first state: nothing, or it takes over what `config.init` says.
+
+    Raises:
+      UsageError: the other run does not fit, or a pattern names nothing. A run that is not there
+        is missed only by who begins: one that goes on has no need of it.
+    """
+    fields, optimizers = config.init, build_optimizers(config)
+    if not (fields.workdir or fields.freeze or fields.skip):
+        return Run.begin
+    new = partial(init_state, game, optimizers)
+    state = jax.eval_shape(new, jax.random.key(0), example_batch(config))
+    check_patterns(state.params, "freeze", fields.freeze)
+    check_patterns(state.params, "skip", fields.skip)
+    if not fields.workdir:
+        return Run.begin
+    other = Path(fields.workdir).expanduser()
+    transfer = Transfer(
+        workdir=other, checkpoint=fields.checkpoint, member=fields.member, skip=fields.skip
+    )
+    if other.exists():
+        transfer.check(state)
+    return replace(transfer, seeds=seeds_of(config))
+
+
 def build_optimizers(config: ConfigDict) -> dict[str, Optimizer]:
     """Both players' optimizers; steps of the config become updates of the player."""
     optimizers, updates = {}, method(config.method.name).updates
@@ -349,7 +378,8 @@ def build_optimizers(config: ConfigDict) -> dict[str, Optimizer]:
                 **total,
             )
             fields |= {k: v for k, v in total.items() if k in options_of(rule)}
-            optimizers[player] = Optimizer(make_optimizer(rule, rate, **fields), rate)
+            transform = frozen(make_optimizer(rule, rate, **fields), player, config.init.freeze)
+            optimizers[player] = Optimizer(transform, rate)
         except (ValueError, TypeError) as error:
             raise UsageError(f"config.optim.{player}: {error}") from error
     return optimizers

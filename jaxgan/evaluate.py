@@ -23,6 +23,7 @@ from jaxgan import __version__
 from jaxgan.build import build_dataset, build_scorer, fake_labels
 from jaxgan.cli import Parser, run
 from jaxgan.data.dataset import Dataset
+from jaxgan.data.folder import PREPARED
 from jaxgan.data.sources import DATASETS, load_dataset
 from jaxgan.engine.report import save_grid
 from jaxgan.engine.train import describe_devices
@@ -217,12 +218,15 @@ def named(images: Images, name: str) -> Images:
 
 
 def open_images(spec: str, data_dir: str, **shape) -> Dataset:
-    """The images that "FILE.npz", "FOLDER" or "NAME[:SPLIT]" names, a TFDS set too.
+    """The images that "FILE.npz", "FOLDER" or "NAME[:SPLIT]" names, a TFDS set or its folder too.
 
     Raises:
       UsageError: there are none.
     """
     path = Path(spec).expanduser()
+    folder, _, split = str(path).partition(":")
+    if (Path(folder) / PREPARED).exists():
+        return load_dataset("tfds", dir=folder, split=split or "train", **shape)
     if path.is_dir():
         return load_dataset("folder", dir=str(path), **shape)
     if path.suffix == ".npz":

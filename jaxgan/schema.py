@@ -53,6 +53,14 @@ DEFAULTS: dict[str, Any] = {
     "gen": {},
     "disc": {},
     "enc": {},  # a network that encodes images: the discriminator then sees pairs (ALI, BiGAN)
+    # Other beginnings than at random. Parts are patterns of paths: "disc/Conv_0", "gen/*/bias".
+    "init": {
+        "workdir": "",  # of a run whose networks this one begins with
+        "checkpoint": "last",  # of it: last, best or a step
+        "member": 0,  # of it, where `seeds` trained several
+        "skip": (),  # parts that begin at random all the same
+        "freeze": (),  # parts that never change, wherever they are from
+    },
     "method": {"name": "alternating"},  # and its options: how the players' updates make a step
     "optim": {"gen": OPTIMIZER, "disc": OPTIMIZER},
     "data": {
@@ -131,6 +139,7 @@ NOT_NEGATIVE = (
     "checkpoint.keep_every",
     "checkpoint.retry_seconds",
     "train.rollbacks",
+    "init.member",
     "eval.num_real",
     "train.ema_half_life",
     "train.ema_ramp",
@@ -311,6 +320,12 @@ def check(config: ConfigDict) -> None:
     for name in ("least", "decay"):
         if not 0 < config.top_k[name] <= 1:
             raise UsageError(f"config.top_k.{name} must be in (0, 1]; got {config.top_k[name]}")
+    for name in ("skip", "freeze"):
+        if not all(isinstance(pattern, str) for pattern in config.init[name]):
+            raise UsageError(
+                f"config.init.{name} must be a tuple of paths such as ('disc/Conv_0',); "
+                f"got {config.init[name]}"
+            )
     if config.train.dtype not in DTYPES:
         raise unknown("dtype (config.train.dtype)", config.train.dtype, DTYPES)
     if config.data.on_bad_image not in ("raise", "skip"):

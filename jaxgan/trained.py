@@ -9,8 +9,9 @@ from ml_collections import ConfigDict
 
 from jaxgan.build import build_game, build_optimizers, example_batch, seeds_of
 from jaxgan.engine.calls import initializer
-from jaxgan.engine.checkpoint import Checkpoints
+from jaxgan.engine.checkpoint import Checkpoints, find_checkpoint
 from jaxgan.engine.gallery import of_seed
+from jaxgan.engine.step import TrainState
 from jaxgan.errors import UsageError
 from jaxgan.games.adversarial import AdversarialGame
 from jaxgan.games.standing import standing_statistics
@@ -51,17 +52,7 @@ def load_generator(
     Raises:
       UsageError: no run, no checkpoint, or not that one.
     """
-    config = read_config(workdir)
-    game, optimizers = build_game(config), build_optimizers(config)
-    if not 0 <= member < config.seeds:
-        raise UsageError(f"--member must be in 0..{config.seeds - 1}; got {member}")
-    seeds = seeds_of(config)
-    init = initializer(game, optimizers, config.seed, seeds)
-    with Checkpoints(workdir / "checkpoints") as regular, Checkpoints(workdir / "best") as best:
-        holder, step = find_checkpoint(workdir, checkpoint, regular, best)
-        state = holder.restore(step, init.eval_shape(example_batch(config)))
-    if seeds:
-        state = of_seed(state, member)
+    config, game, state = load_state(workdir, checkpoint, member=member)
     generator = {
         "ema": state.ema,
         "raw": {"params": state.params["gen"], "variables": state.variables["gen"]},
@@ -79,27 +70,24 @@ def load_generator(
             labels=jnp.arange(batches * size) % classes if classes else None,
         )
         generator = {**generator, "variables": variables}
-    return Trained(config, game, generator, step)
+    return Trained(config, game, generator, int(state.step))
 
 
-def find_checkpoint(
-    workdir: Path, checkpoint: str, regular: Checkpoints, best: Checkpoints
-) -> tuple[Checkpoints, int]:
-    """Those of the two that hold a checkpoint, and its step.
+def load_state(
+    workdir: Path, checkpoint: str = "last", *, member: int = 0
+) -> tuple[ConfigDict, AdversarialGame, TrainState]:
+    """All of a run's state at a checkpoint, with its config and game.
 
     Raises:
-      UsageError: there is none, or none that is whole; `checkpoint` is not last, best or a step.
+      UsageError: see `load_generator`.
     """
-    if not regular.steps():
-        raise UsageError(f"--workdir {workdir} has no checkpoint yet")
-    if checkpoint == "last":
-        return regular, regular.latest()
-    if checkpoint == "best":
-        if not best.steps():
-            raise UsageError(f"--workdir {workdir} has no best checkpoint: eval.every was 0")
-        return best, best.latest()
-    for holder in (regular, best):
-        if checkpoint in map(str, holder.steps()):
-            return holder, int(checkpoint)
-    there = ", ".join(map(str, sorted({*regular.steps(), *best.steps()})))
-    raise UsageError(f"no checkpoint {checkpoint!r}; there are {there}, last and best")
+    config = read_config(workdir)
+    game, optimizers = build_game(config), build_optimizers(config)
+    if not 0 <= member < config.seeds:
+        raise UsageError(f"--member must be in 0..{config.seeds - 1}; got {member}")
+    seeds = seeds_of(config)
+    init = initializer(game, optimizers, config.seed, seeds)
+    with Checkpoints(workdir / "checkpoints") as regular, Checkpoints(workdir / "best") as best:
+        holder, step = find_checkpoint(workdir, checkpoint, regular, best)
+        state = holder.restore(step, init.eval_shape(example_batch(config)))
+    return config, game, of_seed(state, member) if seeds else state

@@ -3,9 +3,11 @@
 import functools
 import logging
 import pathlib
+import struct
+import zlib
 
 import numpy as np
-from PIL import Image, ImageOps
+from PIL import Image, ImageOps, UnidentifiedImageError
 
 from jaxgan.data.dataset import Dataset
 from jaxgan.data.labelling import check_labels
@@ -15,7 +17,9 @@ from jaxgan.errors import UsageError
 SUFFIXES = (".png", ".jpg", ".jpeg", ".webp", ".bmp", ".gif", ".tif", ".tiff")
 # A file of a few kB can decode to gigabytes; Pillow itself starts to warn a little above this.
 MAX_PIXELS = 80_000_000
-_SPLITS = ("train", "test", "val", "valid", "validation")
+# What TFDS writes into the folder of a data set that it prepared.
+PREPARED = "dataset_info.json"
+SPLITS = ("train", "test", "val", "valid", "validation")
 _GREY_MODES = ("1", "L", "LA", "La", "I", "F", "I;16", "I;16L", "I;16B", "I;16N")
 
 
@@ -58,6 +62,11 @@ def load_folder(
     shaping = Shaping(resolution=resolution, channels=channels, resize=resize, crop=crop)
     root = _root(dir, split)
     paths = _image_paths(root)
+    if not paths and (root / PREPARED).exists():
+        raise UsageError(
+            f"{root} is a prepared data set and no folder of images; read it with "
+            f"--config.data.name=tfds --config.data.dir={root}"
+        )
     if not paths:
         raise UsageError(f"no images in {root}; expected files that end in {', '.join(SUFFIXES)}")
     found, skip = len(paths), on_bad_image == "skip"
@@ -109,24 +118,53 @@ class ImageFiles:
         return image
 
     def _read(self, path: pathlib.Path) -> np.ndarray:
-        return _decode(path, lambda image: self.shaping.image(_upright_8_bit(image)))
+        return _decode(path, lambda image: self.shaping.image(upright_8_bit(image)))
+
+
+class BadImage(ValueError):
+    """An image that cannot be used. reason: of which kind the trouble is; detail: what it is."""
+
+    def __init__(self, reason: str, detail: str):
+        super().__init__(detail)
+        self.reason, self.detail = reason, detail
+
+
+def decode(file, function):
+    """`function` of the Pillow image in a path or binary file.
+
+    Raises:
+      BadImage: it is damaged, has more than `MAX_PIXELS`, or `function` raised such errors.
+    """
+    try:
+        with Image.open(file) as image:
+            if image.width * image.height > MAX_PIXELS:
+                raise BadImage(
+                    "too many pixels",
+                    f"{image.width} x {image.height} pixels, limit {MAX_PIXELS}",
+                )
+            return function(image)
+    except BadImage:
+        raise
+    except UnidentifiedImageError as error:
+        raise BadImage("unreadable", "in no format that Pillow knows") from error
+    # Pillow's decoders raise these for damaged files; struct's and zlib's errors reach us too.
+    except (OSError, ValueError, SyntaxError, EOFError, ArithmeticError, LookupError,
+            TypeError, MemoryError, struct.error, zlib.error,
+            Image.DecompressionBombError) as error:  # fmt: skip
+        raise BadImage("unreadable", str(error) or type(error).__name__) from error
 
 
 def _decode(path: pathlib.Path, function):
     try:
-        with Image.open(path) as image:
-            if image.width * image.height > MAX_PIXELS:
-                raise ValueError(f"{image.width} x {image.height} pixels, limit {MAX_PIXELS}")
-            return function(image)
-    # Pillow's decoders raise these for damaged files; struct's and zlib's errors reach us too.
-    except (OSError, ValueError, SyntaxError, EOFError, ArithmeticError, LookupError,
-            TypeError, MemoryError, Image.DecompressionBombError) as error:  # fmt: skip
+        return decode(path, function)
+    except BadImage as error:
         raise UsageError(
             f"cannot read image {path} ({error}); mend or remove it, or set on_bad_image='skip'"
         ) from error
 
 
-def _upright_8_bit(image: Image.Image) -> Image.Image:
+def upright_8_bit(image: Image.Image) -> Image.Image:
+    """By its EXIF orientation, and 16-bit grey as 8-bit: x / 257, rounded."""
     image = ImageOps.exif_transpose(image)
     if image.mode.startswith("I"):
         values = np.asarray(image).astype(np.int64)
@@ -147,7 +185,7 @@ def _root(dir: str, split: str) -> pathlib.Path:
     children = [child for child in root.iterdir() if not child.name.startswith(".")]
     folders = {child.name for child in children if child.is_dir()}
     loose = any(child.suffix.lower() in SUFFIXES for child in children)
-    if folders and not loose and folders <= set(_SPLITS):
+    if folders and not loose and folders <= set(SPLITS):
         if split not in folders:
             raise UsageError(
                 f"no split {split!r} in {root}; choose from {', '.join(sorted(folders))}"
@@ -155,7 +193,7 @@ def _root(dir: str, split: str) -> pathlib.Path:
         return root / split
     if split != "train":
         raise UsageError(
-            f"{root} has no split {split!r}: only folders named {', '.join(_SPLITS)} are splits, "
+            f"{root} has no split {split!r}: only folders named {', '.join(SPLITS)} are splits, "
             "and a folder without them is 'train'"
         )
     return root

@@ -1,8 +1,12 @@
-"""Downloads a data set and prepares it for TFDS, without TensorFlow.
+"""Prepares a data set for TFDS, without TensorFlow: a published one, or one's own images.
 
     python -m jaxgan.data.prepare --name cifar10 --dir DIR
+    python -m jaxgan.data.prepare --source DIR_OR_ZIP --out OUT --resolution 128
 
-Without a network, put the published files into DIR/downloads/manual first.
+The first downloads; without a network, put the published files into DIR/downloads/manual before.
+What the second does with images of all kinds is told in own.py. Its OUT is read with
+`--config.data.name=tfds --config.data.dir=OUT`, and by `tfds.builder_from_directory(OUT)`. Killed,
+it goes on where it stopped when it is started again.
 """
 
 import argparse
@@ -14,7 +18,8 @@ import requests
 import tensorflow_datasets as tfds
 
 from jaxgan.data.builders import BUILDERS
-from jaxgan.errors import UsageError, unknown
+from jaxgan.data.own import describe, prepare_images
+from jaxgan.errors import Failure, UsageError, first_line, unknown
 
 _SECONDS = 20
 
@@ -72,18 +77,71 @@ def _check_reachable(builder: tfds.core.DatasetBuilder) -> None:
 
 def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--name", required=True, help=", ".join(BUILDERS))
-    parser.add_argument("--dir", default="", help="TFDS's data_dir (default: its usual place)")
+    known = parser.add_argument_group("a published data set")
+    known.add_argument("--name", help=", ".join(BUILDERS))
+    known.add_argument("--dir", default="", help="TFDS's data_dir (default: its usual place)")
+    own = parser.add_argument_group("your own images")
+    own.add_argument("--source", help="a folder, or a .zip")
+    own.add_argument("--out", help="the folder of the data set, which is made")
+    own.add_argument("--resolution", type=int, default=0, help="side in pixels")
+    own.add_argument("--crop", default="center", help="center, resize, pad or none")
+    own.add_argument("--channels", type=int, default=3, help="1 grey, 3 RGB (default), 4 RGBA")
+    own.add_argument("--resize", default="lanczos", help="filter: lanczos, bicubic, bilinear, ...")
+    own.add_argument(
+        "--labels", default="",
+        help="CSV with columns file,label; none; default: sub-folders, where all images lie in one",
+    )  # fmt: skip
+    own.add_argument("--held_out", type=float, default=0.0, help="share that is the split test")
+    own.add_argument("--min_side", type=int, help="least shorter side; default: resolution / 2")
+    own.add_argument("--keep_duplicates", action="store_true", help="report them and keep them")
     flags = parser.parse_args(arguments)
     if not sys.stderr.isatty():
         tfds.disable_progress_bar()
     try:
-        path = prepare(flags.name, flags.dir)
+        print(_prepare_own(flags) if flags.source else f"prepared in {_prepare_known(flags)}")
     except UsageError as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
-    print(f"prepared in {path}")
+    except Failure as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        print("stopped; the same command goes on from there", file=sys.stderr)
+        return 42
     return 0
+
+
+def _prepare_known(flags: argparse.Namespace) -> pathlib.Path:
+    if not flags.name or flags.out:
+        raise UsageError("give --name, a published data set, or --source and --out")
+    return prepare(flags.name, flags.dir)
+
+
+def _prepare_own(flags: argparse.Namespace) -> str:
+    if not flags.out or flags.name:
+        raise UsageError("--source goes with --out, the folder to make, and without --name")
+    try:
+        report = prepare_images(
+            flags.source,
+            flags.out,
+            resolution=flags.resolution,
+            crop=flags.crop,
+            channels=flags.channels,
+            resize=flags.resize,
+            labels=flags.labels,
+            held_out=flags.held_out,
+            min_side=flags.min_side,
+            keep_duplicates=flags.keep_duplicates,
+        )
+    except OSError as error:
+        raise Failure(
+            f"{error.filename or flags.out}: {error.strerror or first_line(error)}; when that is "
+            "mended, the same command goes on from there"
+        ) from error
+    return (
+        f"{describe(report, flags.out)}\n"
+        f"read it with --config.data.name=tfds --config.data.dir={flags.out}"
+    )
 
 
 if __name__ == "__main__":

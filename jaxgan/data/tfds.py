@@ -7,6 +7,7 @@ import types
 import numpy as np
 
 from jaxgan.data.dataset import Dataset
+from jaxgan.data.folder import PREPARED
 from jaxgan.data.labelling import check_labels
 from jaxgan.data.shaping import Shaping
 from jaxgan.errors import UsageError
@@ -34,7 +35,8 @@ def load_tfds(
     """Reads a prepared TFDS data set in array_record format; downloads nothing.
 
     Args:
-      builder: its TFDS name, as in "cifar10" or "celeb_a:2.1.0".
+      builder: its TFDS name, as in "cifar10" or "celeb_a:2.1.0"; "" where `dir` is the folder of
+        the set itself, as `python -m jaxgan.data.prepare --source` makes it.
       dir: TFDS's data_dir; "" for TFDS's usual place (TFDS_DATA_DIR or ~/tensorflow_datasets).
       split: a split or a slice of one: "train", "test", "train[:10%]".
       image_key, label_key: the features that hold the image and the label.
@@ -49,10 +51,14 @@ def load_tfds(
     # Not at the top: the other sources need none of the 0.4 s that this takes.
     import tensorflow_datasets as tfds
 
-    if not builder:
-        raise UsageError("data set 'tfds' needs builder, the TFDS name of a prepared data set")
+    if not builder and not dir:
+        raise UsageError(
+            "data set 'tfds' needs builder, the TFDS name of a prepared data set, or dir, the "
+            "folder of one"
+        )
     shaping = Shaping(resolution=resolution, channels=channels, resize=resize, crop=crop)
     prepared = _builder(tfds, builder, dir)
+    builder = builder or prepared.name
     images_of = [key for key, f in prepared.info.features.items() if _is_image(tfds, f)]
     # Several images in an example: only the wanted one is decoded.
     source = _open(tfds, prepared, split, dir, skip=[k for k in images_of if k != image_key])
@@ -94,7 +100,14 @@ class _LazyImages:
 def _builder(tfds: types.ModuleType, name: str, dir: str):
     data_dir = str(pathlib.Path(dir).expanduser()) if dir else None
     place = data_dir or "TFDS's usual place"
+    if not name and not (pathlib.Path(data_dir) / PREPARED).is_file():
+        raise UsageError(
+            f"{place} holds no prepared data set ({PREPARED} is missing); give builder, its TFDS "
+            "name, or another dir"
+        )
     try:
+        if not name:
+            return tfds.builder_from_directory(data_dir)
         builder = tfds.builder(name, data_dir=data_dir, try_gcs=False)
     except tfds.core.DatasetNotFoundError as error:
         raise UsageError(

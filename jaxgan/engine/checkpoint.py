@@ -17,7 +17,9 @@ folder, signs it, gives it its name, removes the old ones, and says which checkp
 import shutil
 import threading
 import time
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import jax
 import orbax.checkpoint as ocp
@@ -128,17 +130,45 @@ class Checkpoints:
             jax.eval_shape(_plain, like),
             like,
         )
-        path = (self._folder / str(step) / ITEM).absolute()
         try:
-            state = self._orbax.restore(path, target)
+            state = self._orbax.restore(self._path(step), target)
         except (ValueError, KeyError, TypeError, OSError) as error:
             raise UsageError(
                 f"checkpoint {step} in {self._folder} does not fit this config, or is damaged; "
                 f"use another workdir ({first_line(error)})"
             ) from error
         if (state.step != step).any():
-            raise UsageError(f"{path.parent} holds another step than its name says; rename it")
+            raise UsageError(
+                f"{self._folder / str(step)} holds another step than its name says; rename it"
+            )
         return state.replace(key=jax.random.wrap_key_data(state.key))
+
+    def shapes(self, step: int, parts: Sequence[str]) -> dict[str, Any]:
+        """What has a shape and a dtype, for each array in these fields of the state of `step`."""
+        metadata = self._orbax.metadata(self._path(step)).item_metadata
+        tree = getattr(metadata, "tree", metadata)
+        return {part: tree[part] for part in parts}
+
+    def read(self, step: int, parts: Sequence[str]) -> dict[str, Any]:
+        """These fields of the state of `step`, as they were saved, on the first device.
+
+        Raises:
+          UsageError: the checkpoint is damaged.
+        """
+        if self.damage(step):
+            raise UsageError(f"checkpoint {step} in {self._folder}: {self.damage(step)}")
+        sharding = jax.sharding.SingleDeviceSharding(jax.local_devices()[0])
+        target = jax.tree.map(
+            lambda leaf: jax.ShapeDtypeStruct(leaf.shape, leaf.dtype, sharding=sharding),
+            self.shapes(step, parts),
+        )
+        arguments = ocp.args.PyTreeRestore(
+            item=target,
+            restore_args=ocp.checkpoint_utils.construct_restore_args(target),
+            partial_restore=True,
+        )
+        with ocp.PyTreeCheckpointer() as reader:
+            return reader.restore(self._path(step), args=arguments)
 
     def go_on_from(self, step: int) -> None:
         """Removes what a run that goes on from `step` makes again, and the leftovers of a kill."""
@@ -195,6 +225,9 @@ class Checkpoints:
         if any_of(failure is not None):
             raise failure or Failure("another process could not write its part of a checkpoint")
 
+    def _path(self, step: int) -> Path:
+        return (self._folder / str(step) / ITEM).absolute()
+
     def _start(self, step: int, state: TrainState) -> None:
         part = self._folder / f"{step}.saving"
 
@@ -245,6 +278,29 @@ class Checkpoints:
 
     def _entries(self) -> list[Path]:
         return list(self._folder.iterdir()) if self._folder.is_dir() else []
+
+
+def find_checkpoint(
+    workdir: Path, checkpoint: str, regular: Checkpoints, best: Checkpoints
+) -> tuple[Checkpoints, int]:
+    """Those of the two that hold a checkpoint, and its step.
+
+    Raises:
+      UsageError: there is none, or none that is whole; `checkpoint` is not last, best or a step.
+    """
+    if not regular.steps():
+        raise UsageError(f"--workdir {workdir} has no checkpoint yet")
+    if checkpoint == "last":
+        return regular, regular.latest()
+    if checkpoint == "best":
+        if not best.steps():
+            raise UsageError(f"--workdir {workdir} has no best checkpoint: eval.every was 0")
+        return best, best.latest()
+    for holder in (regular, best):
+        if checkpoint in map(str, holder.steps()):
+            return holder, int(checkpoint)
+    there = ", ".join(map(str, sorted({*regular.steps(), *best.steps()})))
+    raise UsageError(f"no checkpoint {checkpoint!r}; there are {there}, last and best")
 
 
 def _is_leftover(path: Path) -> bool:

@@ -237,7 +237,9 @@ def summarize(
 def start(run: Run, checkpoints: Checkpoints, first: int, real: Batch) -> TrainState:
     """The state of checkpoint `first`, or a new one when it is 0."""
     init = initializer(run.game, run.optimizers, run.seed, run.seeds, run.state_shards)
-    return checkpoints.restore(first, init.eval_shape(real)) if first else init(real)
+    if first:
+        return checkpoints.restore(first, init.eval_shape(real))
+    return run.begin(init(real))
 
 
 def with_other_keys(run: Run, state: TrainState, rollbacks: int) -> tuple[Run, TrainState]:

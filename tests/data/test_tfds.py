@@ -106,10 +106,11 @@ def test_other_sets_that_are_not_there(tmp_path):
     for kwargs, message in (
         ({"builder": "no_such_set"}, "no TFDS data set 'no_such_set' under"),
         ({"builder": "svhn_cropped"}, "not prepared in .*tfds.builder\\('svhn_cropped'"),
-        ({"builder": ""}, "needs builder"),
+        ({"builder": ""}, "holds no prepared data set .*give builder"),
+        ({"builder": "", "dir": ""}, "needs builder"),
         ({"builder": "cifar10:9.9.9"}, "9.9.9"),
         ({"builder": "not a name!"}, "not a name!"),
     ):
         with pytest.raises(UsageError, match=message) as caught:
-            load_dataset("tfds", dir=str(tmp_path), **kwargs)
+            load_dataset("tfds", **{"dir": str(tmp_path), **kwargs})
         assert "\n" not in str(caught.value)
