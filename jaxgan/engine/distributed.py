@@ -9,6 +9,7 @@ file system that several hosts share may show them different things.
 import importlib.util
 import json
 import os
+import re
 import signal
 import sys
 import time
@@ -27,6 +28,7 @@ HEARTBEAT = 60  # seconds without a sign of life after which a process counts as
 PERIOD = 5.0  # seconds between two questions whether anyone was asked to stop
 EXPLICIT = ("JAX_COORDINATOR_ADDRESS", "JAX_NUM_PROCESSES", "JAX_PROCESS_ID")
 SET_ALL = f"set {EXPLICIT[0]} (host:port of the first), {EXPLICIT[1]} and {EXPLICIT[2]} instead"
+STATUS = re.compile(r"(UNKNOWN|UNAVAILABLE|INTERNAL|ABORTED|CANCELLED|DEADLINE_EXCEEDED): ")
 TPU_WORKERS = ("TPU_PROCESS_ADDRESSES", "TPU_WORKER_HOSTNAMES")
 METADATA = (
     "http://metadata.google.internal/computeMetadata/v1/instance/attributes/"
@@ -208,6 +210,16 @@ def held_by_first(manager: AbstractContextManager) -> Iterator[None]:
 
         of_first(enter)
         yield
+
+
+def is_lost(error: Exception) -> bool:
+    """Whether the devices of several processes could not finish what they had begun together.
+
+    JAX says so by an error of its own, or by a ValueError that begins with a status.
+    """
+    ours = isinstance(error, UsageError)
+    told = isinstance(error, jax.errors.JaxRuntimeError) or STATUS.match(str(error))
+    return several() and bool(told) and not ours
 
 
 class Agreement:

@@ -18,7 +18,7 @@ from jaxgan.engine.calls import (
     root_keys,
 )
 from jaxgan.engine.checkpoint import Checkpoints
-from jaxgan.engine.distributed import held_by_first, is_first, of_first, several
+from jaxgan.engine.distributed import held_by_first, is_first, is_lost, of_first
 from jaxgan.engine.gallery import Gallery, of_seed
 from jaxgan.engine.guard import Diverged, Guard
 from jaxgan.engine.health import Health
@@ -59,8 +59,8 @@ def train(run: Run, workdir: Path) -> dict[str, Any]:
             f"{error.filename or workdir}: {error.strerror or first_line(error)}; when that is "
             "mended, the same command goes on from the last checkpoint"
         ) from error
-    except jax.errors.JaxRuntimeError as error:
-        if not several():
+    except (jax.errors.JaxRuntimeError, ValueError) as error:
+        if not is_lost(error):
             raise
         raise Failure(
             f"process {jax.process_index()} of {jax.process_count()} cannot go on; most likely "

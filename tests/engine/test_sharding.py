@@ -49,10 +49,11 @@ for spec, *overrides, workdir in json.loads(sys.argv[2]):
     if run.state_shards > 1:
         init = initializer(run.game, run.optimizers, run.seed, 0, run.state_shards)
         state = init(read_first_batch(run))
-        for state in state, Calls(run).of(0, 1)(state, run.feed.inputs(0))[0]:
+        for step in range(2):
             parts = [(leaf.size, leaf.addressable_shards[0].data.size)
                      for leaf in jax.tree.leaves((state.params, state.opt_state, state.ema))]
             print(json.dumps(parts))
+            state, _ = Calls(run).of(0, 1)(state, run.feed.inputs(0))
 """
 
 
