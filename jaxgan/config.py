@@ -39,6 +39,7 @@ SMOKE: dict[str, dict[str, Any]] = {
     "checkpoint": {"every": 10},
     "eval": {"num": 64, "num_real": 256},
 }
+TOY_SIDE = 32  # pixels, of larger images
 # Sizes of networks, and of each layer or stage where there are several.
 TOY = {
     "hidden": 32,
@@ -116,6 +117,8 @@ def smoke(config: ConfigDict) -> ConfigDict:
         small["data"] = {k: v for k, v in data.items() if k in fields_of("data", data)}
     for section, fields in SMOKE.items():
         small[section] = {**small.get(section, {}), **fields}
+    if small["data"].get("resolution", 0) > TOY_SIDE:
+        small["data"]["resolution"] = TOY_SIDE
     # Every turn is compiled for itself; two of them are several.
     small["train"]["disc_turns"] = min(small["train"].get("disc_turns", 1), 2)
     for player in ("gen", "disc", "enc"):

@@ -19,7 +19,13 @@ from jaxgan.projection import project as find
 from jaxgan.styles import directions, mean_style, mixed, space_of
 from jaxgan.trained import load_generator
 
-pytestmark = pytest.mark.usefixtures("quick_compilation")
+
+@pytest.fixture(scope="module", autouse=True)
+def quick():
+    """Toy programs compile quickly."""
+    jax.config.update("jax_disable_most_optimizations", True)
+    yield
+    jax.config.update("jax_disable_most_optimizations", False)
 
 
 @pytest.fixture(scope="module")
