@@ -207,7 +207,6 @@ def history(streamed, tmp_path_factory):
     """
     folder = tmp_path_factory.mktemp("runs")
     resident = [text for text in streamed if "max_resident_mb" not in text]
-    jax.config.update("jax_disable_most_optimizations", True)
     run_of = lambda steps: (
         build(load_config(SMOKE, [*TINY, *resident, f"--config.train.steps={steps}"])).run
     )
@@ -229,8 +228,7 @@ def history(streamed, tmp_path_factory):
         two.processes[1].kill()
         since = time.monotonic()
         ends["killed"] = two.wait(), two.told(0), time.monotonic() - since
-    yield run_of, folder, ends
-    jax.config.update("jax_disable_most_optimizations", False)
+    return run_of, folder, ends
 
 
 def state_of(run, workdir, step):
@@ -252,7 +250,11 @@ def test_two_processes_train_as_one_does_and_checkpoints_move_between(history):
     one, many = (read_metrics(folder / name / "metrics.jsonl")[:4] for name in ("one", "many"))
     assert [line["step"] for line in many] == [2, 4, 6, 8], "each line is written once"
     for a, b in zip(one, many, strict=True):
-        for name in a.keys() - {"seconds", "images_per_sec"}:
+        for name in a.keys() - {
+            "seconds",
+            "images_per_sec",
+            "eval/swd",
+        }:  # many was not scored at 8
             np.testing.assert_allclose(a[name], b[name], rtol=2e-3, atol=1e-4, err_msg=name)
 
 
