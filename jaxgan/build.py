@@ -1,5 +1,6 @@
 """From a ConfigDict to networks, game, optimizers and data: the only reader of configs."""
 
+import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
@@ -20,7 +21,9 @@ from jaxgan.data.feed import make_feed
 from jaxgan.data.sources import DATASETS
 from jaxgan.engine.averaging import Ema, half_life
 from jaxgan.engine.calls import data_key, trace_step
+from jaxgan.engine.microbatches import in_microbatches
 from jaxgan.engine.run import Cadence, Evaluator, Run
+from jaxgan.engine.sharding import Placement, make_mesh
 from jaxgan.engine.step import Batch, Optimizer, draws_per_step, init_state
 from jaxgan.engine.transfer import Transfer, check_patterns, frozen
 from jaxgan.errors import UsageError
@@ -37,6 +40,7 @@ from jaxgan.objectives.losses import LOSSES
 from jaxgan.objectives.optimizers import OPTIMIZERS, make_optimizer
 from jaxgan.objectives.schedules import learning_rate
 from jaxgan.objectives.top_k import top_k_mean
+from jaxgan.objectives.weights import WEIGHTS
 from jaxgan.schema import RESOLVED, TERM, augmentation, keywords, method, network, term
 
 
@@ -67,12 +71,14 @@ def build_on(config: ConfigDict, dataset: Dataset) -> Experiment:
             f"{dataset.name} is streamed (data.max_resident_mb)"
         )
     game = build_game(config)
+    check_microbatches(config, game)
     feed = make_feed(
         dataset,
         config.data.batch_size,
         data_key(jax.random.key(config.seed)),
         draws=draws_per_step(game.schedule),
         flip=config.data.flip,
+        placement=Placement(make_mesh(config.train.state_shards)),
     )
     run = Run(
         game=game,
@@ -84,6 +90,7 @@ def build_on(config: ConfigDict, dataset: Dataset) -> Experiment:
         steps=config.train.steps,
         ema=build_ema(config),
         make_step=build_method(config),
+        state_shards=config.train.state_shards,
         steps_per_call=config.train.steps_per_call,
         batch_size=config.data.batch_size,
         cadence=Cadence(
@@ -106,12 +113,53 @@ def build_on(config: ConfigDict, dataset: Dataset) -> Experiment:
 
 
 def check_batch(config: ConfigDict) -> None:
-    """Raises UsageError where the devices cannot share a batch evenly."""
-    devices = jax.device_count()
-    if config.seeds == 1 and config.data.batch_size % devices:
+    """Raises UsageError where the devices cannot share a batch, or the state, evenly."""
+    devices, size = jax.device_count(), config.data.batch_size
+    parts, shards = config.train.microbatches, config.train.state_shards
+    unit, what = devices, f"the {devices} devices"
+    if parts > 1:
+        unit *= parts * config.train.packing
+        what += f" times {parts} microbatches"
+        what += f" times packs of {config.train.packing}" if config.train.packing > 1 else ""
+    if config.seeds == 1 and size % unit:
+        below, above = size // unit * unit, (size // unit + 1) * unit
+        nearest = f"{below} or {above}" if below else above
         raise UsageError(
-            f"config.data.batch_size must be a multiple of the {devices} devices; "
-            f"got {config.data.batch_size}"
+            f"config.data.batch_size must be a multiple of {what}, such as {nearest}; got {size}"
+        )
+    if devices % shards:
+        raise UsageError(
+            f"config.train.state_shards must divide the {devices} devices; got {shards}"
+        )
+    if config.seeds > 1 and shards > 1:
+        raise UsageError(
+            f"config.train.state_shards={shards}: of {config.seeds} seeds each has its devices; "
+            "train one seed, or leave it 1"
+        )
+
+
+def check_microbatches(config: ConfigDict, game: AdversarialGame) -> None:
+    """Raises UsageError where the mean over parts of a batch is not what the whole batch gives."""
+    if config.train.microbatches == 1:
+        return
+    _, variables, memories = jax.eval_shape(game.init, jax.random.key(0), example_batch(config))
+    wholes = {
+        "batch norm in the generator": "batch_stats" in variables["gen"],
+        "a discriminator that mixes examples (disc.norm='batch', disc.minibatch)": (
+            game.disc.mixes_examples
+        ),
+        f"the loss {config.loss!r}": config.loss == "relativistic_average",
+        "top_k": config.top_k.least < 1,
+        f"what is remembered of batches ({', '.join(memories)})": bool(memories),
+        "terms of a whole batch": any(term.term.of_batch for term in game.terms),
+        "terms of the generator's parameters": any(
+            term.term.gen and "params" in term.term.needs("gen") for term in game.terms
+        ),
+    }
+    if found := [what for what, there in wholes.items() if there]:
+        raise UsageError(
+            f"config.train.microbatches={config.train.microbatches}: {' and '.join(found)} need "
+            "the whole batch at once; set it to 1 (train.remat and more devices save memory too)"
         )
 
 
@@ -170,7 +218,7 @@ def build_game(config: ConfigDict) -> AdversarialGame:
             **networks,
             loss=choose("loss", LOSSES, config.loss),
             terms=tuple(
-                build_term(name, config.terms[name], config.train.steps)
+                build_term(name, scaled(name, config), config.train.steps)
                 for name in sorted(config.terms)
             ),
             augments=tuple(
@@ -181,6 +229,7 @@ def build_game(config: ConfigDict) -> AdversarialGame:
             gen_mean=partial(top_k_mean, **config.top_k) if config.top_k.least < 1 else mean,
             schedule=("disc",) * config.train.disc_turns + ("gen",) * config.train.gen_turns,
             dtype=config.train.dtype,
+            remat=config.train.remat,
             disc_weight=config.loss_weight.disc,
             gen_weight=config.loss_weight.gen,
         )
@@ -225,12 +274,31 @@ def build_term(name: str, fields: Mapping[str, Any], steps: int) -> WeightedTerm
     chosen = term(fields.get("name", name))
     if "player" in fields:
         chosen = chosen.of(fields["player"])
-    weights = {field: fields[field] for field in TERM}
+    weights = {field: fields[field] for field in TERM if field != "weight_by"}
     return WeightedTerm(
         name=name,
-        term=chosen.with_options({k: v for k, v in fields.items() if k not in weights}),
+        term=chosen.with_options({k: v for k, v in fields.items() if k not in TERM}),
         **weights | {"steps": fields["steps"] or steps},
     )
+
+
+def scaled(name: str, config: ConfigDict) -> dict[str, Any]:
+    """The fields of a term, with the weight that it has for these images and this batch."""
+    fields = dict(config.terms[name])
+    rule = choose(f"rule (config.terms.{name}.weight_by)", WEIGHTS, fields["weight_by"])
+    factor = rule(math.prod(config.data.image_shape[:-1]), config.data.batch_size)
+    return fields | {"weight": factor * fields["weight"]}
+
+
+def scaled_weights(config: ConfigDict) -> list[str]:
+    """A line for each term of a resolved config whose weight depends on images and batch."""
+    sides = "x".join(map(str, config.data.image_shape[:-1]))
+    return [
+        f"terms.{name}: weight {scaled(name, config)['weight']:.6g} = {fields.weight:g} * {sides} "
+        f"pixels / {config.data.batch_size} images"
+        for name, fields in sorted(config.terms.items())
+        if fields.weight_by == "size"
+    ]
 
 
 def build_augment(name: str, fields: Mapping[str, Any], steps: int) -> Augmentation:
@@ -247,7 +315,10 @@ def build_augment(name: str, fields: Mapping[str, Any], steps: int) -> Augmentat
 def build_method(config: ConfigDict) -> Callable:
     """`(game, optimizers, *, ema) -> step`: the method that the config names, with its options."""
     make = method(config.method.name).make
-    return partial(make, **keywords(make, config.method, drop=("name",)))
+    make = partial(make, **keywords(make, config.method, drop=("name",)))
+    if config.train.microbatches == 1:
+        return make
+    return in_microbatches(make, config.train.microbatches, config.train.packing)
 
 
 def build_ema(config: ConfigDict) -> Ema:

@@ -3,9 +3,11 @@
 import argparse
 import os
 import sys
+import traceback
 from collections.abc import Callable
 from pathlib import Path
 
+from jaxgan.engine.distributed import is_first, leave, several
 from jaxgan.errors import Failure, Stopped, UsageError
 
 
@@ -37,14 +39,18 @@ def run(main: Callable[[list[str]], None]) -> None:
         jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.5)
     try:
         main(sys.argv[1:])
-    except (UsageError, Failure) as error:
-        if os.environ.get("JAXGAN_TRACEBACK"):
-            raise
-        print(f"error: {error}", file=sys.stderr)
-        sys.exit(2 if isinstance(error, UsageError) else 1)
     except Stopped as stopped:
-        print(stopped, file=sys.stderr)
-        sys.exit(42)
+        if is_first():
+            print(stopped, file=sys.stderr)
+        sys.exit(42)  # all processes stop after the same step, and wait for each other
     except KeyboardInterrupt:
         print("interrupted", file=sys.stderr)
-        sys.exit(130)
+        leave(130)
+    except Exception as error:
+        if isinstance(error, UsageError | Failure) and not os.environ.get("JAXGAN_TRACEBACK"):
+            print(f"error: {error}", file=sys.stderr)
+        elif several():
+            traceback.print_exc()
+        else:
+            raise
+        leave(2 if isinstance(error, UsageError) else 1)

@@ -39,9 +39,18 @@ SMOKE: dict[str, dict[str, Any]] = {
     "checkpoint": {"every": 10},
     "eval": {"num": 64, "num_real": 256},
 }
-TOY_SIDE = 32  # pixels, of larger images
-# Sizes of networks, and of each layer or stage where there are several.
-TOY = {"hidden": 32, "width": 2, "widths": 8, "blocks": 1}
+# Sizes of networks, and of each layer where there are several; of what is said of stages, for all.
+TOY = {
+    "hidden": 32,
+    "width": 2,
+    "widths": 8,
+    "blocks": 1,
+    "attention": 8,
+    "channel_base": 32,
+    "channel_max": 4,
+    "mapping_layers": 1,
+}
+SMOKE_RESOLUTION = 16  # where the config has one: half the stages, and time is compiling them
 # Data sets that a smoke run replaces by another than fashion_mnist_10k.
 STAND_INS = {"stacked_mnist": {"name": "stacked_fashion_mnist_10k"}}
 # Sections with a field `name`, on which their other fields depend.
@@ -109,15 +118,16 @@ def smoke(config: ConfigDict) -> ConfigDict:
         small["data"] = {k: v for k, v in data.items() if k in fields_of("data", data)}
     for section, fields in SMOKE.items():
         small[section] = {**small.get(section, {}), **fields}
-    if small["data"].get("resolution", 0) > TOY_SIDE:
-        small["data"]["resolution"] = TOY_SIDE
+    if small["data"].get("resolution"):
+        small["data"]["resolution"] = SMOKE_RESOLUTION
     # Every turn is compiled for itself; two of them are several.
     small["train"]["disc_turns"] = min(small["train"].get("disc_turns", 1), 2)
     for player in ("gen", "disc", "enc"):
         for field, size in TOY.items():
-            if field in (network := small.get(player, {})):
+            if (network := small.get(player, {})).get(field):
                 many = isinstance(network[field], list | tuple)
-                network[field] = (size,) * len(network[field]) if many else size
+                layers = len(network[field]) if field == "hidden" else 1
+                network[field] = (size,) * layers if many else size
     return ConfigDict(small)
 
 

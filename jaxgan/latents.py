@@ -34,18 +34,18 @@ def draw(
     return truncated_normal(key, (count, latent_dim), truncation)
 
 
-def parse_seeds(text: str) -> list[int]:
-    """The seeds of "1,2,5-8": 1, 2, 5, 6, 7, 8.
+def parse_seeds(text: str, flag: str = "--seeds") -> list[int]:
+    """The numbers, seeds or others, of "1,2,5-8": 1, 2, 5, 6, 7, 8.
 
     Raises:
-      UsageError: it is no such list, or a seed is out of range.
+      UsageError: it is no such list, or one is out of range.
     """
     seeds = []
     for part in text.split(","):
         found = re.fullmatch(r"\s*(\d+)(?:-(\d+))?\s*", part)
         first, last = (int(found[1]), int(found[2] or found[1])) if found else (1, 0)
         if not first <= last < MAX_SEED or last - first > 100_000:
-            raise UsageError(f"--seeds must look like 1,2,5-8, below 2**32; got {text!r}")
+            raise UsageError(f"{flag} must look like 1,2,5-8, below 2**32; got {text!r}")
         seeds += range(first, last + 1)
     return seeds
 

@@ -6,18 +6,25 @@
 
 The same command in the same workdir goes on where it stopped. SIGTERM, or Ctrl-C, lets it finish
 the step, save and exit with status 42. A config is a Python file, and naming it runs it.
+
+Started on several hosts, by srun, mpirun or Kubernetes, the same command is one run of them all:
+see jaxgan/engine/distributed.py.
 """
 
 import sys
 from pathlib import Path
+from typing import TextIO
 
 import jax
 
-from jaxgan.build import Experiment, build, example_batch
+from jaxgan.build import Experiment, build, example_batch, scaled_weights
 from jaxgan.cli import Parser, run
 from jaxgan.config import load_config, to_json
+from jaxgan.engine import distributed
+from jaxgan.engine.distributed import of_first
 from jaxgan.engine.sharding import divide_cores
 from jaxgan.engine.train import train
+from jaxgan.errors import UsageError
 from jaxgan.workdir import check_config, check_workdir, default_workdir
 
 
@@ -30,22 +37,38 @@ def main(arguments: list[str]) -> None:
     flags, overrides = parser.parse_known_args(arguments)
 
     config = load_config(flags.config, overrides)
-    workdir = flags.workdir or default_workdir(flags.config)
-    check_workdir(workdir)
+    distributed.init()
+    workdir = Path(of_first(lambda: str(flags.workdir or default_workdir(flags.config))))
+    of_first(lambda: check_workdir(workdir))
+    check_seeds(config.seeds)
     divide_cores(config.seeds)
     experiment = build(config)
     if flags.dry_run:
-        print(describe(experiment))
+        say(describe(experiment), file=sys.stdout)
         return
     if not flags.force:
-        check_config(workdir, experiment.config)
-    print(f"workdir {workdir}", file=sys.stderr)
+        of_first(lambda: check_config(workdir, experiment.config))
+    say("\n".join([f"workdir {workdir}", *scaled_weights(experiment.config)]))
     summary = train(experiment.run, workdir)
-    print(
+    say(
         f"{summary['steps']} steps in {summary['seconds']:.0f} s, "
-        f"{summary['images_per_sec'] or 0:.0f} images/s; samples in {workdir / 'samples'}",
-        file=sys.stderr,
+        f"{summary['images_per_sec'] or 0:.0f} images/s; samples in {workdir / 'samples'}"
     )
+
+
+def check_seeds(seeds: int) -> None:
+    """Raises UsageError where several processes are to train several seeds."""
+    if seeds > 1 and distributed.several():
+        raise UsageError(
+            f"config.seeds={seeds}: many seeds train in one process; start one for each instead "
+            "(experiments/cluster/sweep.sbatch)"
+        )
+
+
+def say(text: str, file: TextIO | None = None) -> None:
+    """A line on the error stream, of the first process."""
+    if distributed.is_first():
+        print(text, file=file or sys.stderr)
 
 
 def describe(experiment: Experiment) -> str:
@@ -66,7 +89,7 @@ def describe(experiment: Experiment) -> str:
     ]
     classes = f", {dataset.num_classes} classes" if dataset.num_classes else ", no labels"
     facts = f"data set {dataset.name}: {dataset.num_examples} images {dataset.image_shape}{classes}"
-    return "\n".join([to_json(config), facts, *tables])
+    return "\n".join([to_json(config), facts, *scaled_weights(config), *tables])
 
 
 if __name__ == "__main__":

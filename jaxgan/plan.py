@@ -20,7 +20,7 @@ from jaxgan.build import build, build_on
 from jaxgan.cli import Parser, run
 from jaxgan.config import load_config
 from jaxgan.data.dataset import Dataset
-from jaxgan.engine.calls import Calls, first_batch, initializer
+from jaxgan.engine.calls import Calls, first_batch, initializer, read_first_batch
 from jaxgan.engine.run import Run, call_end
 from jaxgan.engine.step import TrainState, draws_per_step
 from jaxgan.engine.train import count_parameters, describe_devices
@@ -121,7 +121,8 @@ def with_batch(config: ConfigDict, size: int) -> ConfigDict:
 def abstract_state(run: Run) -> TrainState:
     """The shapes and shardings of the state before the first step."""
     real = jax.eval_shape(first_batch(run), run.feed.inputs(0), jax.random.key(run.seed))
-    return initializer(run.game, run.optimizers, run.seed, run.seeds).eval_shape(real)
+    init = initializer(run.game, run.optimizers, run.seed, run.seeds, run.state_shards)
+    return init.eval_shape(real)
 
 
 def measure(run: Run, state: TrainState) -> Cost:
@@ -152,8 +153,8 @@ def measure(run: Run, state: TrainState) -> Cost:
 
 def steps_per_second(run: Run, seconds: float) -> float:
     """Plays steps from a new state, as training does, for about so long after compiling."""
-    real = jax.jit(first_batch(run))(run.feed.inputs(0), jax.random.key(run.seed))
-    state = initializer(run.game, run.optimizers, run.seed, run.seeds)(real)
+    init = initializer(run.game, run.optimizers, run.seed, run.seeds, run.state_shards)
+    state = init(read_first_batch(run))
     calls, done, steps, timed = Calls(run), 0, 0, 0.0
     while timed < seconds and done < run.steps:
         begin, done = done, call_end(run, done)
@@ -179,7 +180,9 @@ def largest_batch(
     Raises:
       UsageError: none that was tried fits.
     """
-    unit = config.train.packing * (devices if config.seeds == 1 else 1)
+    group = config.disc.get("group_size", 1)  # of a minibatch layer, which divides the batch
+    unit = config.train.packing * group * (devices if config.seeds == 1 else 1)
+    unit *= config.train.microbatches
     limit = dataset.num_examples * devices // (here * unit)  # a device's share is one batch there
     if limit < 1:
         raise UsageError(f"{dataset.name} has {dataset.num_examples} images, fewer than {unit}")

@@ -35,6 +35,7 @@ OPTIMIZER = {
 }
 TERM = {
     "weight": 1.0,
+    "weight_by": "constant",  # or size: the weight counts H * W / batch_size times
     "interval": 1,
     "schedule": "constant",  # of the weight: constant, linear, cosine
     "final": 1.0,  # where linear and cosine end, as a fraction of weight
@@ -86,6 +87,9 @@ DEFAULTS: dict[str, Any] = {
         "ema_schedule": "constant",  # of the half-life; linear, cosine: from 0 over the training
         "dtype": "float32",  # or bfloat16: what the networks compute in
         "steps_per_call": 1,  # on the device between two looks of the host; more helps small nets
+        "microbatches": 1,  # parts that a batch is played in, for memory; gradients are of all
+        "remat": False,  # networks keep no activations for gradients, for memory: a pass more
+        "state_shards": 1,  # devices that share one copy of the state; 1: each has all of it
         "rollbacks": 0,  # so often a run that is not finite goes back and on with other data
     },
     "log": {"every": 50},
@@ -116,6 +120,8 @@ POSITIVE = (
     "train.gen_turns",
     "train.packing",
     "train.steps_per_call",
+    "train.microbatches",
+    "train.state_shards",
     "top_k.every",
     "log.every",
     "checkpoint.keep",

@@ -12,6 +12,8 @@ from jaxgan.errors import UsageError
 CONFIG = "config.json"
 # A run may be extended. With a falling learning rate that changes the rates of what follows.
 MAY_CHANGE = ("train.steps", "train.rollbacks", "checkpoint.retry_seconds")
+# So may what a run needs of its devices, of which there may be others the next time.
+MAY_CHANGE += ("train.microbatches", "train.remat", "train.state_shards")
 
 
 def default_workdir(spec: str) -> Path:

@@ -31,7 +31,11 @@ SMALL = {
     "biggan_deep": {"width": 1, "blocks": 1},
     "light": {"width": 1},
     "r3gan": {"widths": (4,), "blocks": (1,), "group_size": 4},
+    "stylegan2": {"channel_base": 16, "channel_max": 4, "mapping_layers": 1},
 }
+# Tests of networks in full size, of what the compiler makes of convolutions, and of speed.
+OPTIMIZED = {"metrics", "test_evaluate.py", "test_conv.py", "test_winograd.py", "test_speed.py",
+             "test_training.py"}  # fmt: skip
 ROOT = Path(__file__).parent.parent
 CONFIGS = sorted((ROOT / "configs").glob("*.py"))
 
@@ -42,12 +46,24 @@ def fresh_trace_counts():
     chex.clear_trace_counter()
 
 
+def optimize(programs: bool) -> None:
+    """In this process, and in those that it starts."""
+    jax.config.update("jax_disable_most_optimizations", not programs)
+    os.environ["JAX_DISABLE_MOST_OPTIMIZATIONS"] = str(int(not programs))
+
+
+@pytest.fixture(autouse=True, scope="module")
+def compilation(request):
+    """What runs a few times on toy shapes is not worth optimizing: it compiles twice as fast."""
+    optimize(bool(OPTIMIZED & set(request.path.parts)))
+
+
 @pytest.fixture
-def quick_compilation():
-    """What runs twice on toy shapes is not worth optimizing: compilation takes half as long."""
-    jax.config.update("jax_disable_most_optimizations", True)
+def optimized():
+    """For what is measured of compiled programs, in a file that is not in OPTIMIZED."""
+    optimize(True)
     yield
-    jax.config.update("jax_disable_most_optimizations", False)
+    optimize(False)
 
 
 @pytest.fixture
@@ -58,9 +74,9 @@ def images() -> jax.Array:
 
 @pytest.fixture
 def toy_batches(images) -> dict[str, jax.Array]:
-    """The data of a step with five turns of the discriminator."""
-    scales = jnp.linspace(0.5, 1.0, 5)[:, None, None, None, None]
-    return {"image": scales * images, "label": jnp.tile(jnp.array([0, 1, 2, 1]), (5, 1))}
+    """The data of a step with two turns of the discriminator."""
+    scales = jnp.linspace(0.5, 1.0, 2)[:, None, None, None, None]
+    return {"image": scales * images, "label": jnp.tile(jnp.array([0, 1, 2, 1]), (2, 1))}
 
 
 def assert_same_bits(first, second) -> None:

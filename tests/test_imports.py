@@ -15,8 +15,9 @@ FLOORS = [  # from the ground up; what stands in one line may not import each ot
     {"schema"},
     {"config"},
     {"build", "workdir", "cli", "latents", "film"},
-    {"trained"},
-    {"main", "sample", "evaluate", "plan"},
+    {"trained", "styles"},
+    {"grids", "projection"},
+    {"main", "sample", "evaluate", "plan", "project"},
 ]
 FILES = sorted((ROOT / "jaxgan").rglob("*.py"))
 

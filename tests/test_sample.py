@@ -98,6 +98,10 @@ def test_truncation_brings_images_together(drawn):
         for t in (0.05, 0.5, 3.0)
     ]
     assert spread[0] < spread[1] / 3 < spread[2] / 3
+    sweep = drawn("--num", 2, "--sweep", "0.5,3")
+    assert sweep["labels"].tolist() == [0, 0, 1, 1]
+    plain = drawn("--num", 2, "--truncation", 3.0)["images"].astype(int)
+    assert np.abs(sweep["images"][1::2] - plain).max() <= 1
 
 
 @pytest.mark.parametrize("label, rows, columns", [("", 3, 4), ("3", 1, 1), ("3,5", 1, 2)])
@@ -153,6 +157,9 @@ def test_without_ffmpeg_there_is_one_line(monkeypatch, tmp_path):
         (["--walk", "5", "--out", "walk.png"], "a .gif or .mp4 file"),
         (["--interpolate", "5", "--seeds", "3"], "a path needs two"),
         (["--path", "slerp"], "no path without"),
+        (["--mix"], "of generators with styles"),
+        (["--sefa", "2"], "of generators with styles"),
+        (["--sweep", "0.5,0"], "--truncation must be positive"),
         (["--path", "straight", "--interpolate", "3"], "invalid choice"),
     ],
 )

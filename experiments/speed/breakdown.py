@@ -2,8 +2,9 @@
 
     python experiments/speed/breakdown.py dcgan
 
-Runs a few steps under `jax.profiler`, adds up the time of the compiled program's operations by the
-name of their kind, and prints them beside the counted products. The trace stays in --trace.
+Runs a few steps, without lazy terms, under `jax.profiler`, adds up the time of the compiled
+program's operations by the name of their kind, and prints them beside the counted products. The
+trace stays in --trace.
 """
 
 import argparse
@@ -41,7 +42,7 @@ def main() -> None:
     state = initializer(run.game, run.optimizers, run.seed)(
         first_batch(run)(inputs, jax.random.key(0))
     )
-    compiled = Calls(run).of(0, 1).call.lower(state, inputs).compile()
+    compiled = Calls(run).of(1, 2).call.lower(state, inputs).compile()
     for _ in range(2):
         state, _ = compiled(state, inputs)
     jax.block_until_ready(state)

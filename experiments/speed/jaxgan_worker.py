@@ -4,6 +4,7 @@ python experiments/speed/jaxgan_worker.py WORKLOAD_JSON DATA.npz DTYPE STEPS_PER
 """
 
 import json
+import math
 import sys
 import time
 from pathlib import Path
@@ -29,20 +30,28 @@ def main() -> None:
     inputs = run.feed.inputs(0)
     real = first_batch(run)(inputs, jax.random.key(run.seed))
     state = initializer(run.game, run.optimizers, run.seed)(real)
-    step = make_train_step(run.game, run.optimizers, ema=run.ema)
     batches = run.feed.batch(inputs, data_key(state.key), jnp.int32(0), 0)
-    flops = count_flops(jax.make_jaxpr(step)(state, batches))
+    games = [run.game.due(step) for step in range(workload.interval)]  # then they come again
+    flops_of = {}
+    for game in set(games):
+        step = make_train_step(game, run.optimizers, ema=run.ema)
+        flops_of[game] = count_flops(jax.make_jaxpr(step)(state, batches))
+    flops = sum(flops_of[game] for game in games) / len(games)
 
-    call = Calls(run).of(0, count).call
+    period = math.lcm(count, workload.interval)
+    calls = Calls(run)
+    kinds = [calls.of(first, first + count) for first in range(0, period, count)]
     begin = time.perf_counter()
-    compiled = call.lower(state, inputs).compile()
+    programs = {kind: kind.call.lower(state, inputs).compile() for kind in dict.fromkeys(kinds)}
     seconds = time.perf_counter() - begin
-    memory = compiled.memory_analysis()
+    memories = [program.memory_analysis() for program in programs.values()]
+    memory = max(filter(None, memories), key=lambda m: m.temp_size_in_bytes, default=None)
     state = {"now": state}
 
     def play(steps: int) -> None:
-        for _ in range(steps // count):
-            state["now"], _ = compiled(state["now"], inputs)
+        for step in range(0, steps, count):
+            program = programs[kinds[step % period // count]]
+            state["now"], _ = program(state["now"], inputs)
         jax.block_until_ready(state["now"])
 
     product = jax.jit(lambda a: a @ a)

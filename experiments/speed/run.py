@@ -11,6 +11,7 @@ and compiled, found by a first timing. Appends lines to results.jsonl and prints
 
 import argparse
 import json
+import math
 import os
 import statistics
 import subprocess
@@ -115,7 +116,8 @@ def seconds_a_step(worker: Worker, at_least: float, multiple: int = 1) -> float:
         seconds = worker.ask("steps", steps)["seconds"]
         if seconds >= at_least:
             return seconds / steps
-        steps = multiple * max(2 * steps // multiple, int(1.2 * at_least / seconds * steps))
+        enough = 1.2 * at_least / seconds * steps
+        steps = multiple * max(2 * steps // multiple, int(enough / multiple))
 
 
 def measure(name: str, workload: Workload, data: str, flags) -> dict:
@@ -123,7 +125,9 @@ def measure(name: str, workload: Workload, data: str, flags) -> dict:
     workers = contenders(workload, data, flags)
     counts = {}
     for who, worker in workers.items():
-        multiple = flags.steps_per_call if who != "torch" else 1
+        multiple = workload.interval
+        if who != "torch":
+            multiple = math.lcm(multiple, flags.steps_per_call)
         each = seconds_a_step(worker, 1.0, multiple)
         counts[who] = multiple * max(1, round(flags.seconds / each / multiple))
     speeds = {who: [] for who in workers}
@@ -148,6 +152,9 @@ def measure(name: str, workload: Workload, data: str, flags) -> dict:
         "batch": workload.batch,
         "device": hello["device"],
         "images_per_sec": {who: round(statistics.median(v), 1) for who, v in speeds.items()},
+        "seconds_per_kimg": {
+            who: round(1000 / statistics.median(v), 3) for who, v in speeds.items()
+        },
         "over": {
             who: ratio(speeds["jaxgan"], values)
             for who, values in speeds.items()

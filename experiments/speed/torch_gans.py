@@ -11,6 +11,7 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 from torch.nn.utils.parametrizations import spectral_norm
+from torch_stylegan2 import stylegan2
 
 
 class Unflatten(nn.Module):
@@ -120,7 +121,13 @@ def resnet(w):
     return nn.Sequential(*gen), nn.Sequential(*disc, spectral_norm(nn.Linear(d, 1)))
 
 
-NETWORKS = {"mlp": mlp, "dcgan": dcgan, "dcgan_keras": dcgan_keras, "resnet": resnet}
+NETWORKS = {
+    "mlp": mlp,
+    "dcgan": dcgan,
+    "dcgan_keras": dcgan_keras,
+    "resnet": resnet,
+    "stylegan2": stylegan2,
+}
 LOSSES = {  # of the discriminator's logits on reals and fakes; of the generator's fakes
     "non_saturating": (
         lambda r, f: F.softplus(-r).mean() + F.softplus(f).mean(),
@@ -143,7 +150,7 @@ class Gan:
     """A workload with its networks, optimizers, averages and data on `device`."""
 
     def __init__(self, workload, device: str, *, channels_last: bool, compiled: bool, dtype: str):
-        self.w, self.device = workload, device
+        self.w, self.device, self.steps = workload, device, 0
         self.layout = torch.channels_last if channels_last else torch.contiguous_format
         gen, disc = NETWORKS[workload.network](workload)
         self.gen = gen.to(device, memory_format=self.layout)
@@ -182,6 +189,9 @@ class Gan:
 
     def disc_turn(self, fakes):
         reals, fakes = self.reals(), fakes.detach().float()
+        lazy = self.w.penalty == "r1" and self.steps % self.w.interval == 0
+        if lazy:
+            reals.requires_grad_()
         if self.w.penalty == "r1r2":
             reals.requires_grad_(), fakes.requires_grad_()
         real_logits, fake_logits = self.logits(reals), self.logits(fakes)
@@ -189,6 +199,9 @@ class Gan:
         if self.w.penalty == "r1r2":
             for logits, images in ((real_logits, reals), (fake_logits, fakes)):
                 loss = loss + 0.5 * input_gradient(logits, images).square().sum(1).mean()
+        elif lazy:
+            squares = input_gradient(real_logits, reals).square().sum(1)
+            loss = loss + 0.0256 * self.w.interval / 2 * squares.mean()
         elif self.w.penalty == "wgan_gp":
             share = torch.rand(len(reals), 1, 1, 1, device=self.device)
             between = torch.lerp(reals, fakes, share).requires_grad_()
@@ -206,6 +219,10 @@ class Gan:
         self.adam[player].step()
 
     def step(self):
+        self._turns()
+        self.steps += 1
+
+    def _turns(self):
         if self.w.disc_turns == 1:
             fakes = self.fakes()
             self.disc_turn(fakes)

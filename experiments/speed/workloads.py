@@ -11,7 +11,9 @@ from dataclasses import dataclass, field, replace
 class Workload:
     """One GAN and one batch size, for every framework.
 
-    network: "mlp", "dcgan", "dcgan_keras" or "resnet". penalty: "", "wgan_gp" or "r1r2".
+    network: "mlp", "dcgan", "dcgan_keras", "resnet" or "stylegan2", of which the widths are the
+      channels times the side. penalty: "", "wgan_gp", "r1r2" or "r1".
+    interval: of steps, of the penalty r1.
     """
 
     network: str
@@ -25,6 +27,11 @@ class Workload:
     penalty: str = ""
     disc_turns: int = 1
     dropout: float = 0.0
+    interval: int = 1
+    channel_max: int = 0
+    w_dim: int = 0
+    mapping_layers: int = 0
+    style_mixing: float = 0.0
     config: str = "configs/dcgan_cifar.py"
     overrides: tuple[str, ...] = field(default=())  # beyond what the fields above say
 
@@ -68,12 +75,42 @@ WORKLOADS = {
             "--config.disc={'name': 'resnet', 'width': 128}",
         ),
     ),
+    "stylegan2": Workload(
+        network="stylegan2",
+        batch=32,
+        resolution=64,
+        channels=3,
+        gen_width=4096,
+        disc_width=4096,
+        latent_dim=128,
+        penalty="r1",
+        interval=16,
+        channel_max=128,
+        w_dim=128,
+        mapping_layers=2,
+        style_mixing=0.9,
+        config="configs/stylegan2_emoji.py",
+        overrides=(
+            "--config.data.labels=False",
+            "--config.gen.latent_dim=128",
+            "--config.gen.w_dim=128",
+            "--config.gen.channel_max=128",
+            "--config.disc.channel_max=128",
+        ),
+    ),
 }
 PENALTIES = {
     "": "{}",
     "wgan_gp": "{'wgan_gp': {'weight': 10.0}}",
     "r1r2": "{'r1': {'weight': 1.0}, 'r2': {'weight': 1.0}}",
+    "r1": "{'r1': {'weight': 0.0256, 'interval': %d}}",
 }
+
+
+def penalty_of(workload: Workload) -> str:
+    """The terms, as the config takes them."""
+    terms = PENALTIES[workload.penalty]
+    return terms % workload.interval if "%d" in terms else terms
 
 
 def overrides(workload: Workload, data: str, dtype: str, steps_per_call: int) -> list[str]:
@@ -86,7 +123,7 @@ def overrides(workload: Workload, data: str, dtype: str, steps_per_call: int) ->
         f"--config.data.resolution={workload.resolution}",
         f"--config.data.channels={workload.channels}",
         f"--config.loss={workload.loss}",
-        f"--config.terms={PENALTIES[workload.penalty]}",
+        f"--config.terms={penalty_of(workload)}",
         f"--config.train.disc_turns={workload.disc_turns}",
         f"--config.train.dtype={dtype}",
         f"--config.train.steps_per_call={steps_per_call}",
@@ -95,5 +132,10 @@ def overrides(workload: Workload, data: str, dtype: str, steps_per_call: int) ->
         given += [
             f"--config.gen.width={workload.gen_width}",
             f"--config.disc.width={workload.disc_width}",
+        ]
+    if workload.network == "stylegan2":
+        given += [
+            f"--config.gen.channel_base={workload.gen_width}",
+            f"--config.disc.channel_base={workload.disc_width}",
         ]
     return given

@@ -3,13 +3,13 @@
 Both feeds have the same two parts. `inputs(step, count)` runs on the host and returns arrays on the
 device, all that `count` steps need; `batch(inputs, key, step, index)` is a pure function for the
 inside of a compiled step. For the same key and step both give the same batch, bit for bit, so which
-one a data set gets is a question of memory alone.
+one a data set gets is a question of memory alone. Where several processes train, each reads what
+its own devices need of a batch.
 """
 
 import copy
 import zlib
-from collections.abc import Callable
-from typing import Any
+from typing import Any, Protocol
 
 import grain
 import jax
@@ -25,6 +25,35 @@ _FLIP = zlib.crc32(b"jaxgan.data.flip")
 _THREADS = 8
 
 
+class Placement(Protocol):
+    """How arrays get to the devices, also where several processes have some each."""
+
+    def whole(self, arrays: Any) -> Any:
+        """A tree of NumPy arrays, equal in all processes, on every device."""
+
+    def rows(self, count: int) -> np.ndarray:
+        """Those of `count` examples that this process reads."""
+
+    def shared(self, arrays: Any, count: int) -> Any:
+        """Arrays [draws, len(rows(count)), ...] as this process's part of [draws, count, ...]."""
+
+
+class OneDevice:
+    """The placement on JAX's default device."""
+
+    def whole(self, arrays: Any) -> Any:
+        return jax.device_put(arrays)
+
+    def rows(self, count: int) -> np.ndarray:
+        return np.arange(count)
+
+    def shared(self, arrays: Any, count: int) -> Any:
+        return jax.device_put(arrays)
+
+
+ONE = OneDevice()
+
+
 class ResidentFeed:
     """Keeps all images on the device; a batch is a gather inside the compiled step.
 
@@ -33,7 +62,7 @@ class ResidentFeed:
       batch_size: images in one batch, B.
       draws: batches in one step (one for each turn of the discriminator, say).
       flip: mirror each image left to right with probability 1/2.
-      place: puts a pytree of numpy arrays on the device or devices.
+      placement: puts arrays on the device or devices.
 
     Raises:
       UsageError: batch_size is not in 1 to the number of images.
@@ -46,7 +75,7 @@ class ResidentFeed:
         *,
         draws: int = 1,
         flip: bool = False,
-        place: Callable[[Any], Any] = jax.device_put,
+        placement: Placement = ONE,
     ):
         _check_sizes(dataset, batch_size, draws)
         if not dataset.is_resident:
@@ -56,7 +85,7 @@ class ResidentFeed:
         arrays = {"images": dataset.images}
         if dataset.labels is not None:
             arrays["labels"] = dataset.labels
-        self._inputs = place(arrays)
+        self._inputs = placement.whole(arrays)
 
     def in_order_of(self, key: jax.Array) -> "ResidentFeed":
         """The feed for another key than before: this one, which leaves the order to `batch`."""
@@ -107,14 +136,14 @@ class StreamFeed:
         *,
         draws: int = 1,
         flip: bool = False,
-        place: Callable[[Any], Any] = jax.device_put,
+        placement: Placement = ONE,
     ):
         _check_sizes(dataset, batch_size, draws)
         self._dataset = dataset
         self._sizes = draws, batch_size, dataset.num_examples
         self._set_key(seed_key)
         self._flip = flip
-        self._place = place
+        self._placement = placement
 
     def _set_key(self, key: jax.Array) -> None:
         self._words = np.asarray(jax.random.key_data(key))
@@ -156,12 +185,14 @@ class StreamFeed:
         return iter(steps.map(self._read).to_iter_dataset(options))
 
     def _read(self, step: int):
-        indices = batch_indices(self._words, step, *self._sizes)
+        batch_size = self._sizes[1]
+        rows = self._placement.rows(batch_size)
+        indices = batch_indices(self._words, step, *self._sizes)[:, rows]
         images = np.stack([self._dataset.images[i] for i in indices.ravel().tolist()])
         drawn = {"images": images.reshape(*indices.shape, *images.shape[1:])}
         if self._dataset.labels is not None:
             drawn["labels"] = self._dataset.labels[indices]
-        return self._place(drawn)
+        return self._placement.shared(drawn, batch_size)
 
 
 def make_feed(
@@ -170,12 +201,12 @@ def make_feed(
     seed_key: jax.Array,
     draws: int = 1,
     flip: bool = False,
-    place: Callable[[Any], Any] = jax.device_put,
+    placement: Placement = ONE,
 ) -> ResidentFeed | StreamFeed:
     """The feed that suits the data set: resident if its images are in memory, else streamed."""
     if dataset.is_resident:
-        return ResidentFeed(dataset, batch_size, draws=draws, flip=flip, place=place)
-    return StreamFeed(dataset, batch_size, seed_key, draws=draws, flip=flip, place=place)
+        return ResidentFeed(dataset, batch_size, draws=draws, flip=flip, placement=placement)
+    return StreamFeed(dataset, batch_size, seed_key, draws=draws, flip=flip, placement=placement)
 
 
 def to_float(images: jax.Array) -> jax.Array:

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from jaxgan.engine.checkpoint import Checkpoints
+from jaxgan.engine.distributed import of_first
 from jaxgan.engine.step import TrainState
 from jaxgan.errors import warn
 
@@ -31,8 +32,14 @@ class Best:
     ):
         self._checkpoints = Checkpoints(folder, keep=1, retry_seconds=retry_seconds)
         self._watched, self._sign = watched, 1.0 if lower else -1.0
-        self.step: int | None = None
-        self.score: float | None = None
+        self.step: int | None
+        self.score: float | None
+        self.step, self.score = of_first(lambda: self._found(folder, lines))
+        self._checkpoints.go_on_from(self.step or 0)
+
+    def _found(self, folder: Path, lines: Sequence[Mapping[str, Any]]) -> tuple:
+        """The step that was best and its score, or None; removes what else there is."""
+        found, watched = (None, None), self._watched
         for step in self._checkpoints.steps():
             scores = [
                 line[watched]
@@ -43,10 +50,10 @@ class Best:
                 warn(f"{folder}: checkpoint {step} is damaged: {damage}; it is removed")
             if scores and not damage:
                 # Where a run rolled back a step may have two: only a better one replaced it.
-                self.step, self.score = step, min(scores, key=lambda score: self._sign * score)
+                found = step, min(scores, key=lambda score: self._sign * score)
             else:
                 self._checkpoints.delete(step)
-        self._checkpoints.go_on_from(max([0, *self._checkpoints.steps()]))
+        return found
 
     def see(self, step: int, scores: Mapping[str, float], state: TrainState) -> None:
         """Keeps `state` where the score is better than all before."""

@@ -2,16 +2,19 @@
 
 from collections.abc import Callable, Mapping
 from itertools import groupby
-from typing import Any
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
 
+from jaxgan.engine.distributed import several
 from jaxgan.engine.run import Run
 from jaxgan.engine.sharding import (
     divide,
     divided,
+    keep_in_place,
     make_mesh,
+    of_state,
     over_shared_seeds,
     replicated,
 )
@@ -38,19 +41,49 @@ def first_batch(run: Run) -> Callable[[Any, jax.Array], Batch]:
     )
 
 
-def initializer(game: Game, optimizers: Mapping[str, Optimizer], seed: int, seeds: int = 0) -> Any:
-    """The jitted function from a batch to the state before the first step, on all devices.
+class Initializer(NamedTuple):
+    """The compiled function from a batch to the state before the first step, on all devices.
 
-    seeds: see `Run`; of many the states, along a first axis that the devices share.
+    init: the same, to be traced. where: the sharding of a leaf of the state.
     """
-    mesh = make_mesh()
+
+    init: Callable[[Batch], TrainState]
+    where: Callable[[Any], Any]
+
+    def eval_shape(self, batch: Batch) -> TrainState:
+        """Shapes, types and shardings of the state."""
+        shaped = lambda x: jax.ShapeDtypeStruct(x.shape, x.dtype, sharding=self.where(x))
+        return jax.tree.map(shaped, jax.eval_shape(self.init, batch))
+
+    def __call__(self, batch: Batch) -> TrainState:
+        places = jax.tree.map(lambda leaf: leaf.sharding, self.eval_shape(batch))
+        return jax.jit(self.init, out_shardings=places)(batch)
+
+
+def read_first_batch(run: Run) -> Batch:
+    """The data of step 0, on all devices."""
+    read = jax.jit(first_batch(run), out_shardings=replicated(make_mesh()))
+    return read(run.feed.inputs(0), jax.random.key(run.seed))
+
+
+def initializer(
+    game: Game,
+    optimizers: Mapping[str, Optimizer],
+    seed: int,
+    seeds: int = 0,
+    state_shards: int = 1,
+) -> Initializer:
+    """seeds, state_shards: see `Run`; many seeds lie along a first axis that the devices share."""
+    mesh = make_mesh(state_shards)
 
     def init(batch: Batch) -> TrainState:
         of_one = lambda root: init_state(game, optimizers, root, batch)
         return over_seeds(of_one, seeds)(root_keys(seed, seeds))
 
-    whole = not seeds or seeds % mesh.size
-    return jax.jit(init, out_shardings=replicated(mesh) if whole else divided(mesh))
+    def where(leaf: Any) -> Any:
+        return divided(mesh) if seeds and not seeds % mesh.size else of_state(leaf, mesh)
+
+    return Initializer(init, where)
 
 
 def root_keys(seed: int, seeds: int = 0, rollbacks: int = 0) -> jax.Array:
@@ -86,7 +119,9 @@ class Calls:
     """
 
     def __init__(self, run: Run):
-        self._run, self._mesh = run, make_mesh()
+        self._run, self._mesh = run, make_mesh(run.state_shards)
+        # On CPU, collectives of two programs that run at once take each other's messages.
+        self._waits = several() and self._mesh.devices.flat[0].platform == "cpu"
         self._calls: dict[tuple, Call] = {}
 
     def of(self, first: int, end: int) -> "Call":
@@ -94,7 +129,7 @@ class Calls:
         games = groupby(self._run.game.due(step) for step in range(first, end))
         parts = tuple((game, len(list(same))) for game, same in games)
         if parts not in self._calls:
-            self._calls[parts] = Call(self._compile(parts))
+            self._calls[parts] = Call(self._compile(parts), waits=self._waits)
         return self._calls[parts]
 
     def _compile(self, parts: tuple[tuple[Game, int], ...]) -> Callable:
@@ -118,7 +153,7 @@ class Calls:
                     state, seen = jax.lax.scan(one, state, length=count)
                     last = jax.tree.map(lambda values: values[-1], seen)
                 metrics |= last
-            return state, metrics
+            return state if run.seeds else keep_in_place(state, mesh), metrics
 
         if run.seeds:
             call = over_shared_seeds(call, run.seeds, mesh)
@@ -126,11 +161,15 @@ class Calls:
 
 
 class Call:
-    """A jitted call that knows whether it ran before: the first time compiles."""
+    """A jitted call that knows whether it ran before: the first time compiles.
 
-    def __init__(self, call: Callable):
-        self.call, self.is_new = call, True
+    waits: returns when the devices have finished.
+    """
+
+    def __init__(self, call: Callable, *, waits: bool = False):
+        self.call, self.is_new, self._waits = call, True, waits
 
     def __call__(self, state: TrainState, inputs: Any) -> tuple[TrainState, Metrics]:
         self.is_new = False
-        return self.call(state, inputs)
+        result = self.call(state, inputs)
+        return jax.block_until_ready(result) if self._waits else result

@@ -4,10 +4,14 @@ A checkpoint is the folder `<step>`. It is written as `<step>.saving` by a backg
 adds a manifest of SHA-256 (manifest.py) and then renames it: whatever has its own name was complete
 once, and what befell it since is found out when it is read. Old ones go after the new one has its
 name, and under another name. So a run that dies at any instant leaves complete checkpoints, and
-folders with a dot in their names, which the next start removes.
+folders with a dot in their names, which the next start removes. What has its name is on the disk
+itself, no more in memory, before an old one goes: so it is also where the power fails.
 
 Random keys are stored as their words. The order of the data is a function of the key and the step,
 so there is nothing else to store.
+
+Of several processes all write what their devices hold, and the first does the rest: it makes the
+folder, signs it, gives it its name, removes the old ones, and says which checkpoint is whole.
 """
 
 import shutil
@@ -20,7 +24,8 @@ from typing import Any
 import jax
 import orbax.checkpoint as ocp
 
-from jaxgan.engine.manifest import damage, has_manifest, write_manifest
+from jaxgan.engine.distributed import any_of, is_first, of_first, several
+from jaxgan.engine.manifest import damage, has_manifest, put_on_disk, write_manifest
 from jaxgan.engine.step import TrainState
 from jaxgan.errors import Failure, UsageError, first_line, warn
 
@@ -42,7 +47,12 @@ class Checkpoints:
     ):
         self._folder, self._keep, self._keep_every = folder, keep, keep_every
         self._retry_seconds = retry_seconds
-        self._orbax = ocp.StandardCheckpointer()
+        # Its name apart from those of others that save at the same time, to processes that meet.
+        self._orbax = ocp.StandardCheckpointer(
+            multiprocessing_options=ocp.options.MultiprocessingOptions(
+                barrier_sync_key_prefix=folder.name
+            )
+        )
         self._thread: threading.Thread | None = None
         self._failure: Failure | None = None
         self._damage: dict[int, str] = {}  # of those that were looked at
@@ -51,6 +61,8 @@ class Checkpoints:
         return self
 
     def __exit__(self, kind, *error) -> None:
+        if kind and several():
+            return  # others may be gone, for whom what has begun would wait
         try:
             self.wait()
         except Failure:
@@ -73,6 +85,9 @@ class Checkpoints:
         Raises:
           UsageError: all are damaged.
         """
+        return of_first(self._latest)
+
+    def _latest(self) -> int | None:
         passed, unsigned = [], []
         for step in reversed(self.steps()):
             if not has_manifest(self._folder / str(step)):
@@ -108,12 +123,12 @@ class Checkpoints:
         Raises:
           UsageError: the checkpoint is damaged, or holds other arrays than `like`.
         """
-        if self.damage(step):
-            raise UsageError(f"checkpoint {step} in {self._folder}: {self.damage(step)}")
-        plain = jax.eval_shape(_plain, like)
+        if found := of_first(lambda: self.damage(step)):
+            raise UsageError(f"checkpoint {step} in {self._folder}: {found}")
         target = jax.tree.map(
-            lambda leaf: jax.ShapeDtypeStruct(leaf.shape, leaf.dtype, sharding=like.step.sharding),
-            plain,
+            lambda leaf, own: jax.ShapeDtypeStruct(leaf.shape, leaf.dtype, sharding=own.sharding),
+            jax.eval_shape(_plain, like),
+            like,
         )
         try:
             state = self._orbax.restore(self._path(step), target)
@@ -157,6 +172,9 @@ class Checkpoints:
 
     def go_on_from(self, step: int) -> None:
         """Removes what a run that goes on from `step` makes again, and the leftovers of a kill."""
+        of_first(lambda: self._go_on_from(step))
+
+    def _go_on_from(self, step: int) -> None:
         for path in self._entries():
             if _is_leftover(path):
                 _remove(path)
@@ -172,13 +190,11 @@ class Checkpoints:
         deadline = time.monotonic() + self._retry_seconds
         while True:
             self.wait()
-            self._start(step, state)
-            if not self._retry_seconds:
-                return
             try:
-                return self.wait()
+                self._start(step, state)
+                return self.wait() if self._retry_seconds else None
             except Failure as failure:
-                if time.monotonic() >= deadline:
+                if of_first(lambda: time.monotonic() >= deadline):
                     raise
                 warn(f"{failure}; trying again")
                 time.sleep(min(RETRY, max(0.0, deadline - time.monotonic())))
@@ -188,8 +204,11 @@ class Checkpoints:
         _remove(self._folder / str(step))
 
     def check(self) -> None:
-        """Raises Failure where a checkpoint could not be written; waits for none."""
-        if self._thread and not self._thread.is_alive():
+        """Raises Failure where a checkpoint could not be written; waits for none.
+
+        Of several processes, which would have to ask at once, the next `save` tells it.
+        """
+        if self._thread and not self._thread.is_alive() and not several():
             self.wait()
 
     def wait(self) -> None:
@@ -198,21 +217,26 @@ class Checkpoints:
         Raises:
           Failure: the last checkpoint could not be written.
         """
-        if self._thread:
-            self._thread.join()
-            self._thread = None
+        if not self._thread:
+            return
+        self._thread.join()
+        self._thread = None
         failure, self._failure = self._failure, None
-        if failure:
-            raise failure
+        if any_of(failure is not None):
+            raise failure or Failure("another process could not write its part of a checkpoint")
 
     def _path(self, step: int) -> Path:
         return (self._folder / str(step) / ITEM).absolute()
 
     def _start(self, step: int, state: TrainState) -> None:
         part = self._folder / f"{step}.saving"
-        try:
+
+        def make() -> None:
             _remove(part)
             part.mkdir(parents=True)
+
+        try:
+            of_first(make)
             self._orbax.save((part / ITEM).absolute(), _plain(state))
         except (OSError, ValueError) as error:
             raise self._failed(step, error) from error
@@ -224,9 +248,13 @@ class Checkpoints:
         """Waits for Orbax; signs the folder, gives it its name, removes the old."""
         try:
             self._orbax.wait_until_finished()
+            if not is_first():
+                return
             write_manifest(part)
             self.delete(step)
+            put_on_disk(part)
             part.rename(self._folder / str(step))
+            put_on_disk(self._folder, deep=False)
             self._damage[step] = ""
             for old in self.steps()[: -self._keep]:
                 if not (self._keep_every and old % self._keep_every == 0):
@@ -236,7 +264,8 @@ class Checkpoints:
 
     def _failed(self, step: int, error: Exception) -> Failure:
         """The error for a checkpoint that could not be written, whose remains are removed."""
-        _remove(self._folder / f"{step}.saving")
+        if is_first():
+            _remove(self._folder / f"{step}.saving")
         whole = self.steps()
         intact = f"checkpoint {whole[-1]} is intact" if whole else "there is none before it"
         reason = first_line(error)

@@ -4,15 +4,14 @@ from typing import Any
 
 import jax
 import numpy as np
-from PIL import Image
 
 from jaxgan.engine.calls import over_seeds
 from jaxgan.engine.report import Report
 from jaxgan.engine.run import Run
+from jaxgan.engine.sharding import here
 from jaxgan.engine.step import Batch, TrainState
 from jaxgan.keys import fold
 
-FRAME = 100  # milliseconds
 IN_A_ROW = 5  # drawings of seeds
 
 
@@ -21,6 +20,8 @@ class Gallery:
 
     Of one run of images a grid; of many seeds a row of 8 for each; of points in the plane what
     `run.picture` draws, for each seed, and in the end a film of it all.
+
+    real: the first batch, on this process's own devices.
     """
 
     def __init__(self, run: Run, real: Batch, report: Report):
@@ -43,6 +44,9 @@ class Gallery:
         Returns what it drew, [seeds, N, H, W, C] or [seeds, N, D], of one run with 1 seed.
         """
         step = int(np.ravel(state.step)[0])
+        if not self._run.picture:  # which alone looks at more than the average
+            state = state.replace(params={}, variables={}, opt_state={}, extra={})
+        state = here(state)
         grids = np.asarray(self._look(state.ema, state.key))
         grids = grids if self._run.seeds else grids[None]  # [seeds, rows, columns, ...]
         if self._images:
@@ -55,14 +59,8 @@ class Gallery:
 
     def close(self) -> None:
         """Makes the film, `samples/training.gif`, of all drawings so far."""
-        if self._images or not self._run.picture:
-            return
-        folder = self._report.samples
-        paths = [folder / "init.png", *sorted(folder.glob("[0-9]*.png"))]
-        frames = [Image.open(path) for path in paths if path.exists()]
-        frames[0].save(
-            folder / "training.gif", save_all=True, append_images=frames[1:], duration=FRAME, loop=0
-        )
+        if self._run.picture and not self._images:
+            self._report.film()
 
 
 def of_seed(tree: Any, index: int) -> Any:

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from jaxgan.engine.distributed import is_first
 from jaxgan.engine.history import COLLAPSED, SATURATED, History
 from jaxgan.errors import warn
 
@@ -62,7 +63,8 @@ class Health:
     def _warn(self, event: str, step: int, message: str, **facts: float) -> None:
         if event not in self._warned:
             self._warned.add(event)
-            warn(f"step {step}: {message}")
+            if is_first():
+                warn(f"step {step}: {message}")
             self._history.add(event, step, **facts)
 
 

@@ -6,7 +6,8 @@ that exists or not (`O_EXCL`) would have to be judged by a process number, which
 have by then, and two that judge at once may both take it over. What `flock` does not tell is
 whether a file system that several hosts share carries locks between them. So the owner also sets
 the time of the file every few seconds, and where the file names another host, a new run looks for
-that sign of life before it goes on.
+that sign of life before it goes on. And where the file system has no locks at all, of several that
+write their names there at once the last one is the owner.
 """
 
 import fcntl
@@ -39,10 +40,12 @@ class Lock:
         self._workdir.mkdir(parents=True, exist_ok=True)
         self._file = os.open(self._path, os.O_RDWR | os.O_CREAT, 0o644)
         try:
-            self._take()
+            kernel_knows = self._take()
             owner = {"pid": os.getpid(), "host": socket.gethostname()}
             os.ftruncate(self._file, 0)
             os.pwrite(self._file, json.dumps(owner).encode(), 0)
+            if not kernel_knows:
+                self._settle(owner)
         except BaseException:
             os.close(self._file)
             raise
@@ -56,41 +59,56 @@ class Lock:
         os.ftruncate(self._file, 0)  # the file stays: to remove it is to race with who opens it
         os.close(self._file)
 
-    def _take(self) -> None:
+    def _take(self) -> bool:
+        """Whether the kernel gave the lock; else nobody else is known to live."""
         owner, kernel_knows = self._owner(), True
         try:
             fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            raise UsageError(f"{self._workdir}: {describe(self._owner())} is training there; "
-                             "stop it, or choose another workdir") from None  # fmt: skip
+            raise self._refused(self._owner()) from None
         except OSError:  # a file system without locks
             kernel_knows = False
         if not owner or (kernel_knows and owner.get("host") == socket.gethostname()):
-            return
+            return kernel_knows
         warn(f"{self._workdir} is locked by {describe(owner)}; looking for signs of life")
         if self._lives():
-            raise UsageError(
-                f"{self._workdir}: {describe(owner)} is training there; stop it, or choose "
-                "another workdir"
-            )
+            raise self._refused(owner)
         warn(f"{self._workdir}: {describe(owner)} gave none; its lock is taken over")
+        return kernel_knows
+
+    def _settle(self, owner: dict) -> None:
+        """Raises UsageError where another wrote its name after this one, not knowing of it."""
+        time.sleep(BEAT)
+        if (now := self._owner()) != owner:
+            raise self._refused(now)
+
+    def _refused(self, owner: dict) -> UsageError:
+        return UsageError(
+            f"{self._workdir}: {describe(owner)} is training there; stop it, or choose another "
+            "workdir"
+        )
 
     def _owner(self) -> dict:
         """{"pid", "host"} of who has the lock or died with it; {} where nobody has."""
         try:
-            owner = json.loads(os.pread(self._file, 4096, 0) or "{}")
+            owner = json.loads(self._path.read_bytes() or b"{}")
         except ValueError:
             return {"pid": "?", "host": "?"}
         return owner if isinstance(owner, dict) else {}
 
     def _lives(self) -> bool:
         """Whether the file's time changes. Clocks are not compared: those of hosts differ."""
-        seen, end = os.stat(self._path).st_mtime_ns, time.monotonic() + PATIENCE
+        seen, end = self._time(), time.monotonic() + PATIENCE
         while time.monotonic() < end:
             time.sleep(BEAT / 5)
-            if os.stat(self._path).st_mtime_ns != seen:
+            if self._time() != seen:
                 return True
         return False
+
+    def _time(self) -> int:
+        """The file's time; opened anew, since NFS answers for what is open from its memory."""
+        with self._path.open("rb") as file:
+            return os.fstat(file.fileno()).st_mtime_ns
 
     def _beat(self) -> None:
         while not self._over.wait(BEAT):

@@ -5,7 +5,9 @@ it holds the files that the manifest lists, bit for bit, and no others: so a man
 lines is found out too.
 """
 
+import errno
 import hashlib
+import os
 import re
 from pathlib import Path
 
@@ -44,6 +46,22 @@ def damage(folder: Path) -> str:
     except (OSError, UnicodeDecodeError) as error:
         return f"it cannot be read ({error})"
     return ""
+
+
+def put_on_disk(folder: Path, *, deep: bool = True) -> None:
+    """Returns when what the folder holds, with `deep` below it too, would outlast a power failure.
+
+    File systems that know no such request, as those in memory, are left as they are.
+    """
+    for path in [*(folder.rglob("*") if deep else ()), folder]:
+        file = os.open(path, os.O_RDONLY)
+        try:
+            os.fsync(file)
+        except OSError as error:
+            if error.errno not in (errno.EINVAL, errno.ENOTSUP):
+                raise
+        finally:
+            os.close(file)
 
 
 def sha256_of(path: Path) -> str:

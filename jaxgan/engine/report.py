@@ -13,6 +13,7 @@ from tqdm import tqdm
 from jaxgan.engine.tensorboard import TensorBoard
 
 SHOWN = ("disc/loss", "gen/loss", "disc/real_logit", "disc/fake_logit")  # on the terminal
+FRAME = 100  # milliseconds of a film
 
 
 def to_uint8(images: Any) -> np.ndarray:
@@ -154,6 +155,12 @@ class Report:
         }
         if each:
             line |= {"standard_error": error, "seeds": each}
+        self._tell(line)
+        return line
+
+    def _tell(self, line: Mapping[str, Any]) -> None:
+        """Writes a line of metrics, and shows it."""
+        step, speed = line["step"], line["images_per_sec"]
         with self._path.open("a") as file:
             file.write(json.dumps(line) + "\n")
         for name, value in line.items():
@@ -168,7 +175,6 @@ class Report:
         else:
             values = "  ".join(f"{name} {value}" for name, value in shown.items())
             self.say(f"step {step:>{self._width}}  {rate:>7} images/s  {values}")
-        return line
 
     def grid(self, name: str, images: Any, step: int) -> None:
         """Saves `samples/<name>.png` of images [rows, columns, H, W, C]."""
@@ -180,6 +186,18 @@ class Report:
         self.samples.mkdir(parents=True, exist_ok=True)
         Image.fromarray(pixels).save(self.samples / f"{name}.png")
         self._show(name, step)
+
+    def film(self) -> None:
+        """Saves `samples/training.gif` of all pictures so far."""
+        paths = [self.samples / "init.png", *sorted(self.samples.glob("[0-9]*.png"))]
+        frames = [Image.open(path) for path in paths if path.exists()]
+        frames[0].save(
+            self.samples / "training.gif",
+            save_all=True,
+            append_images=frames[1:],
+            duration=FRAME,
+            loop=0,
+        )
 
     @property
     def samples(self) -> Path:
@@ -208,3 +226,31 @@ class Report:
         """The last line of metrics; where there is none, one that tells nothing."""
         nothing = {"images": 0, "seconds": 0.0, "images_per_sec": 0.0}
         return [nothing, *read_metrics(self._path)][-1]
+
+
+class Unwritten(Report):
+    """The report of a process that is not the first of several: it writes and shows nothing."""
+
+    def __init__(self, workdir: Path, *, config: str, first_step: int, steps: int, images: int):
+        self._workdir, self._images, self._seconds_before = workdir, images, 0.0
+
+    def __exit__(self, *error) -> None:
+        pass
+
+    def say(self, message: str) -> None:
+        pass
+
+    def grid(self, name: str, images: Any, step: int) -> None:
+        pass
+
+    def picture(self, name: str, pixels: np.ndarray, step: int) -> None:
+        pass
+
+    def film(self) -> None:
+        pass
+
+    def summarize(self, summary: Mapping[str, Any]) -> None:
+        pass
+
+    def _tell(self, line: Mapping[str, Any]) -> None:
+        pass

@@ -61,6 +61,7 @@ class Run:
     retry_seconds: see `Checkpoints`.
     seeds: 0 for a run of `seed` alone; n for n runs, of seed, seed + 1, ..., in one program, each
       as if it were alone. All arrays of the state then have a first axis of seeds.
+    state_shards: so many devices share one copy of the state (sharding.py).
     begin: what a new run does to its first state, as taking over the networks of another run.
     picture: draws a state of one seed as pixels, uint8 [H, W, 3], instead of a grid of samples.
     """
@@ -80,6 +81,7 @@ class Run:
     rollbacks: int = 0
     retry_seconds: float = 0.0
     seeds: int = 0
+    state_shards: int = 1
     begin: Callable[[TrainState], TrainState] = lambda state: state
     picture: Callable[[TrainState, Batch], np.ndarray] | None = None
     evaluate: Evaluator | None = None

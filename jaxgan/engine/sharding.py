@@ -1,4 +1,4 @@
-"""Where arrays live: a mesh over the devices, the state on all of them, batches divided.
+"""Where arrays live: a mesh over the devices, batches divided, the state on all or shared by some.
 
 Nothing else in the package knows meshes or shardings, but the features of the metrics, which know
 no training.
@@ -9,7 +9,11 @@ from collections.abc import Callable
 from typing import Any
 
 import jax
+import numpy as np
 from jax.sharding import AxisType, Mesh, NamedSharding, PartitionSpec
+
+AXES = ("data", "state")
+DIVIDED = 4096  # elements from which on an array is worth dividing
 
 
 def divide_cores(seeds: int) -> None:
@@ -30,25 +34,94 @@ def divide_cores(seeds: int) -> None:
         pass  # JAX is in use already, as in a notebook: the seeds train on the devices there are
 
 
-def make_mesh() -> Mesh:
-    """All devices along one axis, "data"."""
-    return jax.make_mesh((jax.device_count(),), ("data",), axis_types=(AxisType.Auto,))
+def make_mesh(state_shards: int = 1) -> Mesh:
+    """All devices of all processes, as a table: each has images of its own.
+
+    state_shards: so many devices, a row, share one copy of the state; 1: each has all of it.
+    """
+    shape = (jax.device_count() // state_shards, state_shards)
+    return jax.make_mesh(shape, AXES, axis_types=(AxisType.Auto, AxisType.Auto))
 
 
 def replicated(mesh: Mesh) -> NamedSharding:
     return NamedSharding(mesh, PartitionSpec())
 
 
-def divided(mesh: Mesh) -> NamedSharding:
-    """Of arrays whose first axis the devices share."""
-    return NamedSharding(mesh, PartitionSpec("data"))
+def divided(mesh: Mesh, axis: int = 0) -> NamedSharding:
+    """Of arrays whose axis of that number all devices share."""
+    return NamedSharding(mesh, PartitionSpec(*[None] * axis, AXES))
+
+
+def of_state(leaf: Any, mesh: Mesh) -> NamedSharding:
+    """Where an array of the state lives: divided where devices share it and it is large enough.
+
+    It is divided along the largest of its dimensions that their number divides.
+    """
+    shards = mesh.shape["state"]
+    sides = [axis for axis, side in enumerate(leaf.shape) if side % shards == 0]
+    if shards == 1 or leaf.size < DIVIDED or not sides:
+        return replicated(mesh)
+    longest = max(sides, key=lambda axis: leaf.shape[axis])
+    return NamedSharding(mesh, PartitionSpec(*[None] * longest, "state"))
+
+
+def keep_in_place(state: Any, mesh: Mesh) -> Any:
+    """The state where `of_state` has it; traceable."""
+    keep = lambda leaf: jax.lax.with_sharding_constraint(leaf, of_state(leaf, mesh))
+    return jax.tree.map(keep, state)
 
 
 def divide(batches: Any, mesh: Mesh) -> Any:
     """Batches [draws, B, ...] with B divided over the devices; traceable."""
-    return jax.lax.with_sharding_constraint(
-        batches, NamedSharding(mesh, PartitionSpec(None, "data"))
-    )
+    return jax.lax.with_sharding_constraint(batches, divided(mesh, 1))
+
+
+class Placement:
+    """How data get from each process's memory to the devices of all (data/feed.py)."""
+
+    def __init__(self, mesh: Mesh):
+        self._mesh = mesh
+
+    def whole(self, arrays: Any) -> Any:
+        """Arrays that every process has, on every device."""
+        where = replicated(self._mesh)
+        put = lambda array: jax.make_array_from_process_local_data(where, array, array.shape)
+        return jax.tree.map(put, arrays)
+
+    def rows(self, count: int) -> np.ndarray:
+        """Those of `count` rows that are on this process's devices."""
+        places = divided(self._mesh).addressable_devices_indices_map((count,)).values()
+        return np.unique(np.concatenate([np.arange(count)[place] for (place,) in places]))
+
+    def shared(self, arrays: Any, count: int) -> Any:
+        """Arrays [draws, len(rows(count)), ...] of this process as its part of [draws, count, ...].
+
+        The second axis is divided over the devices.
+        """
+        rows = self.rows(count)
+
+        def put(array):
+            def part(place):
+                begin, end, _ = place[1].indices(count)
+                first = np.searchsorted(rows, begin)
+                return array[:, first : first + end - begin]
+
+            shape = (len(array), count, *array.shape[2:])
+            return jax.make_array_from_callback(shape, divided(self._mesh, 1), part)
+
+        return jax.tree.map(put, arrays)
+
+
+def here(tree: Any) -> Any:
+    """Arrays of all processes as arrays of this one alone, to work with by itself.
+
+    All must ask at once. Of one process they stay as they are.
+    """
+    if jax.process_count() == 1:
+        return tree
+    mesh = jax.tree.leaves(tree)[0].sharding.mesh
+    whole = jax.jit(lambda tree: tree, out_shardings=replicated(mesh))(tree)
+    return jax.tree.map(lambda leaf: leaf.addressable_data(0), whole)
 
 
 def over_shared_seeds(function: Callable, seeds: int, mesh: Mesh) -> Callable:
@@ -67,7 +140,7 @@ def over_shared_seeds(function: Callable, seeds: int, mesh: Mesh) -> Callable:
 
     if seeds % mesh.size:
         return of_device
-    of_each, of_all = PartitionSpec("data"), PartitionSpec()
+    of_each, of_all = PartitionSpec(AXES), PartitionSpec()
     return jax.shard_map(
         of_device, mesh=mesh, in_specs=(of_each, of_all), out_specs=of_each, check_vma=False
     )

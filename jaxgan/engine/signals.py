@@ -1,11 +1,19 @@
-"""SIGTERM and SIGINT: the first asks to stop after the step, the second ends the process."""
+"""SIGTERM and SIGINT: the first asks to stop after the step, the second ends the process.
+
+Schedulers and terminals send one request several times, to a process and to its group, or by way
+of two daemons: what comes within `SAME` seconds of the first is no second one.
+"""
 
 import os
 import signal
 import sys
 import threading
+import time
+
+from jaxgan.engine.distributed import Agreement
 
 SIGNALS = (signal.SIGTERM, signal.SIGINT)
+SAME = 1.0
 
 
 class StopSignals:
@@ -19,15 +27,11 @@ class StopSignals:
     """
 
     def __init__(self):
-        self._asked = threading.Event()
+        self._asked, self._agreed = threading.Event(), Agreement()
 
     def asked(self, step: int) -> bool:
-        """Whether to stop after `step`.
-
-        One process decides for itself. Of several all must stop after the same step: there this
-        is where to ask what they agree on (`multihost_utils.reached_preemption_sync_point`).
-        """
-        return self._asked.is_set()
+        """Whether to stop after `step`: of several processes all stop when one was asked to."""
+        return self._agreed(step, self._asked.is_set())
 
     def __enter__(self) -> "StopSignals":
         self._here = threading.current_thread() is threading.main_thread()
@@ -44,18 +48,23 @@ class StopSignals:
         if self._here:
             signal.set_wakeup_fd(self._wakeup)
             for number, handler in self._handlers.items():
-                signal.signal(number, handler)
+                # None stands for one that was not installed from Python.
+                signal.signal(number, signal.SIG_DFL if handler is None else handler)
             os.close(self._write)  # the thread reads the end of the pipe
             self._thread.join()
             os.close(self._read)
 
     def _listen(self) -> None:
+        first = 0.0
         while received := os.read(self._read, 1):
             number = received[0]
             if number not in SIGNALS:
                 continue
             if self._asked.is_set():
-                os._exit(128 + number)
+                if time.monotonic() - first > SAME:
+                    os._exit(128 + number)
+                continue
+            first = time.monotonic()
             self._asked.set()
             name = signal.Signals(number).name
             print(f"{name}: stopping after this step; once more stops at once", file=sys.stderr)

@@ -61,6 +61,9 @@ class Game(Protocol):
     def init(self, key: jax.Array, batch: Batch) -> tuple[Any, Any, Any]:
         """Initial `params` and `variables` (both by player) and `extra`."""
 
+    def draw(self, batch: Batch, key: jax.Array) -> Batch:
+        """The batch with what `generate` draws for each example, which it then takes from there."""
+
     def generate(self, gen_params, state, batch, key) -> tuple[Any, Any]:
         """Fakes (any pytree) and the generator's new variables."""
 

@@ -12,19 +12,21 @@ from jaxgan.engine.best import Best
 from jaxgan.engine.calls import (
     Calls,
     data_key,
-    first_batch,
     initializer,
     over_seeds,
+    read_first_batch,
     root_keys,
 )
 from jaxgan.engine.checkpoint import Checkpoints
+from jaxgan.engine.distributed import held_by_first, is_first, is_lost, of_first
 from jaxgan.engine.gallery import Gallery, of_seed
 from jaxgan.engine.guard import Diverged, Guard
 from jaxgan.engine.health import Health
 from jaxgan.engine.history import ROLLBACK, History
 from jaxgan.engine.lock import Lock
-from jaxgan.engine.report import Report, read_metrics
+from jaxgan.engine.report import Report, Unwritten, read_metrics
 from jaxgan.engine.run import Run, call_end, is_time
+from jaxgan.engine.sharding import here
 from jaxgan.engine.signals import StopSignals
 from jaxgan.engine.step import Batch, Metrics, TrainState, draws_per_step
 from jaxgan.engine.stopwatch import Stopwatch
@@ -43,10 +45,12 @@ def train(run: Run, workdir: Path) -> dict[str, Any]:
       Diverged: something is not finite, and the run rolled back `run.rollbacks` times before.
       Failure: `workdir` cannot be written to.
       Stopped: SIGTERM or SIGINT asked for it; everything is saved.
+
+    Of several processes each must call it; what happens, happens on all.
     """
     calls, summary = Calls(run), None
     try:
-        with Lock(workdir), StopSignals() as stop:
+        with held_by_first(Lock(workdir)), StopSignals() as stop:
             history = History(workdir / "events.jsonl")
             while summary is None:
                 summary = start_once(run, workdir, calls, history, stop)
@@ -54,6 +58,14 @@ def train(run: Run, workdir: Path) -> dict[str, Any]:
         raise Failure(
             f"{error.filename or workdir}: {error.strerror or first_line(error)}; when that is "
             "mended, the same command goes on from the last checkpoint"
+        ) from error
+    except (jax.errors.JaxRuntimeError, ValueError) as error:
+        if not is_lost(error):
+            raise
+        raise Failure(
+            f"process {jax.process_index()} of {jax.process_count()} cannot go on; most likely "
+            f"another one died, whose own output says why ({first_line(error)}); the same command, "
+            "on all of them, goes on from the last checkpoint"
         ) from error
     return summary
 
@@ -73,25 +85,34 @@ def start_once(
             raise UsageError(
                 f"{workdir} is trained to step {first}; train.steps={run.steps} lies before it"
             )
-        real = jax.jit(first_batch(run))(run.feed.inputs(0), jax.random.key(run.seed))
+        real = read_first_batch(run)
         state = start(run, checkpoints, first, real)
         run, state = with_other_keys(run, state, len(history.rollbacks))
         checkpoints.go_on_from(first)
         history.restart(first)
         images_per_step = run.batch_size * draws_per_step(run.game.schedule)
-        with Report(
+        with (Report if is_first() else Unwritten)(
             workdir, config=run.config, first_step=first, steps=run.steps, images=images_per_step
         ) as report:
             if first == run.steps:
                 report.say(f"{workdir} is trained to step {first}; raise train.steps to go on")
-                if summary := report.summary():
+                if summary := of_first(report.summary):
                     return summary
-                return summarize(run, state, report.last_line(), report, history)
+                return summarize(run, state, of_first(report.last_line), report, history)
             report.say(f"{describe_devices()}; training from step {first} to {run.steps}")
             with keep_best(run, workdir, history) as best:
                 try:
                     return play_on(
-                        run, state, first, real, calls, checkpoints, best, report, history, stop
+                        run,
+                        state,
+                        first,
+                        here(real),
+                        calls,
+                        checkpoints,
+                        best,
+                        report,
+                        history,
+                        stop,
                     )
                 except Diverged as error:
                     if len(history.rollbacks) >= run.rollbacks:
@@ -128,7 +149,7 @@ def play_on(
     history: History,
     stop: StopSignals,
 ) -> dict[str, Any]:
-    """The loop. real: the data of step 0."""
+    """The loop. real: the data of step 0, for this process alone."""
     gallery, health, guard = Gallery(run, real, report), Health(real["image"], history), Guard()
     if first == 0:
         gallery.hang_reals()
@@ -215,7 +236,7 @@ def summarize(
 
 def start(run: Run, checkpoints: Checkpoints, first: int, real: Batch) -> TrainState:
     """The state of checkpoint `first`, or a new one when it is 0."""
-    init = initializer(run.game, run.optimizers, run.seed, run.seeds)
+    init = initializer(run.game, run.optimizers, run.seed, run.seeds, run.state_shards)
     if first:
         return checkpoints.restore(first, init.eval_shape(real))
     return run.begin(init(real))
@@ -233,11 +254,12 @@ def with_other_keys(run: Run, state: TrainState, rollbacks: int) -> tuple[Run, T
 
 
 def evaluate(run: Run, state: TrainState) -> dict[str, Any]:
-    """Scores of the averaged generator; of many seeds arrays of them."""
-    keys = over_seeds(lambda key: fold(key, "evaluate"), run.seeds)(state.key)
+    """Scores of the averaged generator, which the first process finds; of many seeds arrays."""
+    ema, root = here((state.ema, state.key))
+    keys = over_seeds(lambda key: fold(key, "evaluate"), run.seeds)(root)
     if not run.seeds:
-        return run.evaluate(state.ema, keys)
-    each = [run.evaluate(of_seed(state.ema, i), keys[i]) for i in range(run.seeds)]
+        return of_first(lambda: run.evaluate(ema, keys))
+    each = [run.evaluate(of_seed(ema, i), keys[i]) for i in range(run.seeds)]
     return {name: np.array([scores[name] for scores in each]) for name in each[0]}
 
 
@@ -247,4 +269,5 @@ def count_parameters(params: Any) -> int:
 
 def describe_devices() -> str:
     device = jax.devices()[0]
-    return f"{jax.device_count()} x {device.device_kind} ({device.platform})"
+    processes = f" of {jax.process_count()} processes" if jax.process_count() > 1 else ""
+    return f"{jax.device_count()} x {device.device_kind} ({device.platform}){processes}"

@@ -6,6 +6,7 @@ for points, which are in no range.
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
 
 import flax.linen as nn
@@ -59,6 +60,7 @@ class AdversarialGame:
     disc_weight, gen_weight: of `loss` in each player's total; 0 leaves the terms alone, as when
       a generator does nothing but match features.
     dtype: what the networks compute in, "float32" or "bfloat16"; losses and terms are float32.
+    remat: a pass through a network keeps no activations for its gradient, which passes once more.
     """
 
     gen: nn.Module
@@ -72,6 +74,7 @@ class AdversarialGame:
     disc_weight: float = 1.0
     gen_weight: float = 1.0
     dtype: str = "float32"
+    remat: bool = False
 
     def __post_init__(self):
         if self.packing > 1 and self.gen.num_classes:
@@ -81,7 +84,8 @@ class AdversarialGame:
             )
         for term in self.terms:
             needs = {need for player in term.term.players for need in term.term.needs(player)}
-            if self.disc.mixes_examples and "critic" in needs:
+            summed = getattr(self.disc, "penalized_as_sum", False)
+            if self.disc.mixes_examples and not summed and "critic" in needs:
                 raise ValueError(
                     f"term {term.name!r} needs the gradient of each example's logit, but this "
                     "discriminator mixes the examples of a batch (disc.norm='batch', or "
@@ -110,12 +114,16 @@ class AdversarialGame:
         prior = choose("prior", PRIORS, self.gen.prior)
         return prior(key, (count, self.gen.latent_dim))
 
+    def draw(self, batch: Batch, key: jax.Array) -> Batch:
+        """The batch with its latents, which `generate` else draws itself."""
+        return {**batch, "latents": self.latents(fold(key, "latents"), len(batch["image"]))}
+
     def generate(self, gen_params: Any, state: TrainState, batch: Batch, key: jax.Array):
         """Fakes [B, ...], with the labels of the reals, and the generator's new variables.
 
         Where a term asks for more of the generator they are `Made`.
         """
-        latents = self.latents(fold(key, "latents"), len(batch["image"]))
+        latents = (batch if "latents" in batch else self.draw(batch, key))["latents"]
         fakes, variables = self.make_fakes(gen_params, state, batch, latents, key)
         near = {}
         for term in self.terms:
@@ -123,7 +131,8 @@ class AdversarialGame:
                 others = term.term.near(latents, fold(key, term.name))
                 again, _ = self.make_fakes(gen_params, state, batch, others, key)
                 near[term.name] = self.sides(again, batch)[1]
-        asked = any(t.term.gen and "params" in t.term.needs("gen") for t in self.terms)
+        own = {"params", "styled"}  # asked of the generator itself
+        asked = any(t.term.gen and own & {*t.term.needs("gen")} for t in self.terms)
         if near or asked:
             fakes = Made(fakes, near, gen_params if asked else None)
         return fakes, variables
@@ -139,12 +148,14 @@ class AdversarialGame:
             train=True,
             key=fold(key, "dropout"),
             dtype=self.dtype,
+            remat=self.remat,
         )
         return fakes, variables
 
     def disc_loss(self, disc_params, fakes, state: TrainState, batch: Batch, key: jax.Array):
         seen, variables = self._look(disc_params, fakes, state, batch, key)
         seen["params"] = disc_params
+        seen["styled"] = self.styled(state.params["gen"], state, batch, key)
         adversarial = jnp.mean(self.loss.disc(seen["real_logits"], seen["fake_logits"]))
         loss, metrics, extra = self._total("disc", adversarial, seen, state, key)
         own, extra = remembered(self.augments, seen["real_logits"], state.step, extra)
@@ -156,11 +167,28 @@ class AdversarialGame:
     def gen_loss(self, fakes, disc_params, state: TrainState, batch: Batch, key: jax.Array):
         seen, _ = self._look(disc_params, fakes, state, batch, key)
         seen["params"] = made(fakes).params
+        seen["styled"] = self.styled(made(fakes).params, state, batch, key)
         values = self.gen_values(seen["real_logits"], seen["fake_logits"])
         adversarial = self.gen_mean(values, seen["fake_logits"], state.step)
         loss, metrics, extra = self._total("gen", adversarial, seen, state, key)
         metrics["fake_logit"] = jnp.mean(seen["fake_logits"])
         return loss, Outcome(metrics, state.variables["gen"], extra)
+
+    def styled(self, params: Any, state: TrainState, batch: Batch, key: jax.Array):
+        """See objectives/terms.py; None for a generator that has no styles."""
+        if not hasattr(self.gen, "synthesize"):
+            return None
+        key, variables, labels = fold(key, "styled"), state.variables["gen"], batch.get("label")
+        run = partial(apply, self.gen, params, variables, train=True, dtype=self.dtype)
+
+        def of(count: int):
+            latents = self.latents(fold(key, "latents"), count)
+            own = None if labels is None else labels[:count]
+            styles, _, _ = run(latents, own, key=fold(key, "dropout"), method="styles")
+            draw = lambda styles: run(styles, key=fold(key, "noise"), method="synthesize")[0]
+            return styles, draw
+
+        return of
 
     def gen_values(self, real_logits: jax.Array, fake_logits: jax.Array) -> jax.Array:
         """What the generator minimises, [B]."""
@@ -208,6 +236,7 @@ class AdversarialGame:
                 train=True,
                 key=fold(key, "dropout"),
                 dtype=self.dtype,
+                remat=self.remat,
             )
 
         def again(name):

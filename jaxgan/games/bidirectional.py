@@ -94,6 +94,7 @@ class BidirectionalGame(AdversarialGame):
             train=True,
             key=fold(key, "dropout"),
             dtype=self.dtype,
+            remat=self.remat,
         )
         return {"real": beside(images, codes), "fake": beside(fakes, latents)}, variables
 

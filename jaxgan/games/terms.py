@@ -94,7 +94,10 @@ def join(
 
         if term.update:
             memory[name] = call(term.update)
-        value = jnp.mean(call(getattr(term, player)))
+        values = call(getattr(term, player))
+        if term.first and not term.update:
+            values, memory[name] = values
+        value = jnp.mean(values)
         weight = weighted.weight_at(seen["step"])
         total += weight * weighted.interval * value
         metrics[name] = value
@@ -111,7 +114,7 @@ def ask(term: str, need: str, offered: Mapping[str, Any]) -> Any:
     """
     if offered[need] is not None:
         return offered[need]
-    mend = {"labels": "data.labels=True"} | {
+    mend = {"labels": "data.labels=True", "styled": "gen.name='stylegan2'"} | {
         f"{side}_{name}": mend for name, mend in SOWN.items() for side in ("real", "fake")
     }
     raise ValueError(

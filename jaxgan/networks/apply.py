@@ -32,22 +32,34 @@ def apply(
     train: bool,
     key: jax.Array | None = None,
     dtype: str = "float32",
+    remat: bool = False,
+    method: str | None = None,
+    **options,
 ) -> tuple[Any, Any, Any]:
     """Output, variables after the pass (changed only when `train`), and what the module sowed.
 
     key: randomness of the pass (dropout); needed when `train`.
     dtype: of the computation, a name in DTYPES. With bfloat16 the parameters and inputs are rounded
       on their way in; batch statistics, output and what was sown are float32 all the same.
+    method: of the module that is run, with `train` and `options`; None: its `__call__`.
+    remat: keep no activations of this pass for its gradient, which then passes forward once more.
     """
     if dtype != "float32":
         params, args = _cast((params, args), DTYPES[dtype])
-    output, changed = module.apply(
-        {"params": params, **variables},
-        *args,
-        train=train,
-        rngs={"dropout": key} if key is not None else None,
-        mutable=[*variables, "intermediates"] if train else ["intermediates"],
-    )
+
+    def forward(params, variables, key, *args):
+        return module.apply(
+            {"params": params, **variables},
+            *args,
+            train=train,
+            rngs={"dropout": key} if key is not None else None,
+            mutable=[*variables, "intermediates"] if train else ["intermediates"],
+            method=method,
+            **options,
+        )
+
+    forward = jax.checkpoint(forward) if remat else forward
+    output, changed = forward(params, variables, key, *args)
     changed = dict(changed)
     sown = changed.pop("intermediates", {})
     if dtype != "float32":

@@ -14,6 +14,8 @@ The positional parameters of a term's functions say what they need, by name, fro
     params          the parameters of the player whose loss it is
     key             a typed PRNG key of the term's own
     near            images of the latents that the term's own `near` gives, [B, ...]
+    styled          n -> styles of n fresh latents [n, layers, w_dim], and styles -> their images,
+                    of a generator that has styles, with its parameters closed over; n at most B
     memory          what the term remembers of earlier turns
 
 and, real_ and fake_ each, from discriminators that sow it (`SOWN`):
@@ -40,6 +42,7 @@ from jaxgan.objectives.class_terms import acgan_disc, acgan_gen, d2d_ce_disc, d2
 from jaxgan.objectives.consistency import bcr, cr, near_latents, zcr_disc, zcr_gen
 from jaxgan.objectives.lecam import first_averages, lecam, new_averages
 from jaxgan.objectives.orthogonal import orthogonal
+from jaxgan.objectives.path_length import first_mean, path_length
 from jaxgan.objectives.penalties import (
     dragan,
     drift,
@@ -73,6 +76,7 @@ OFFERED = (
     "params",
     "key",
     "near",
+    "styled",
     "memory",
 )
 PLAYERS = ("disc", "gen")
@@ -84,7 +88,9 @@ class Term:
 
     near: `(latents [B, D], key) -> latents`, of which the term wants images too.
     first, update: `() -> memory` before training, and what makes of it, in each turn and before the
-      term's value, the next: a function that asks for what it needs.
+      term's value, the next: a function that asks for what it needs. With `first` alone the term's
+      own functions return the next memory beside their values.
+    of_batch: its value is of the whole batch, no mean over examples.
 
     Raises ValueError where a function asks for something that is not offered.
     """
@@ -94,6 +100,7 @@ class Term:
     near: Callable[..., jax.Array] | None = None
     first: Callable[[], Any] | None = None
     update: Callable[..., Any] | None = None
+    of_batch: bool = False
 
     def __post_init__(self):
         if not self.players:
@@ -113,7 +120,8 @@ class Term:
 
     @property
     def functions(self) -> dict[str, Callable]:
-        return {f.name: getattr(self, f.name) for f in fields(self) if getattr(self, f.name)}
+        own = {f.name: getattr(self, f.name) for f in fields(self)}
+        return {name: value for name, value in own.items() if callable(value)}
 
     def needs(self, player: str) -> tuple[str, ...]:
         """Names in `OFFERED` that are asked for in a turn of `player`."""
@@ -154,7 +162,7 @@ TERMS: dict[str, Term] = {
     "wgan_gp": Term(disc=wgan_gp),
     "zero_centred_gp": Term(disc=zero_centred_gp),
     "dragan": Term(disc=dragan),
-    "feature_matching": Term(gen=feature_matching),
+    "feature_matching": Term(gen=feature_matching, of_batch=True),
     "drift": Term(disc=drift),
     "label_smoothing": Term(disc=label_smoothing),
     "acgan": Term(disc=acgan_disc, gen=acgan_gen),
@@ -164,5 +172,6 @@ TERMS: dict[str, Term] = {
     "zcr": Term(disc=zcr_disc, gen=zcr_gen, near=near_latents),
     "lecam": Term(disc=lecam, first=first_averages, update=new_averages),
     "orthogonal": Term(gen=orthogonal),
+    "path_length": Term(gen=path_length, first=first_mean, of_batch=True),
     "reconstruction": Term(disc=reconstruction),
 }

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from jaxgan.data.dataset import Dataset
-from jaxgan.data.feed import ResidentFeed, StreamFeed, make_feed, to_float
+from jaxgan.data.feed import OneDevice, ResidentFeed, StreamFeed, make_feed, to_float
 from jaxgan.data.order import batch_indices
 from jaxgan.errors import UsageError
 
@@ -97,16 +97,33 @@ def test_resident_inputs_stay_and_the_batch_is_traced_once():
         batch(feed.inputs(step), KEY, jnp.int32(step))
 
 
-def test_place_is_used_by_both_feeds():
-    seen = []
+class Noting(OneDevice):
+    """A placement that reads every other example, and says what it placed."""
 
-    def place(arrays):
-        seen.append(sorted(arrays))
-        return jax.device_put(arrays)
+    def __init__(self):
+        self.seen = []
 
-    make_feed(dataset(), 4, KEY, place=place)
-    make_feed(dataset(lazy=True), 4, KEY, place=place).inputs(0)
-    assert seen[0] == ["images", "labels"] and seen[1] == ["images", "labels"]
+    def whole(self, arrays):
+        self.seen.append({name: array.shape for name, array in arrays.items()})
+        return super().whole(arrays)
+
+    def rows(self, count):
+        return np.arange(0, count, 2)
+
+    def shared(self, arrays, count):
+        self.seen.append({name: array.shape for name, array in arrays.items()} | {"of": count})
+        return super().shared(arrays, count)
+
+
+def test_a_placement_puts_the_whole_set_or_the_examples_that_it_asked_for():
+    placement = Noting()
+    make_feed(dataset(), 4, KEY, placement=placement)
+    some = make_feed(dataset(lazy=True), 4, KEY, draws=3, placement=placement).inputs(5)
+    whole = make_feed(dataset(lazy=True), 4, KEY, draws=3).inputs(5)
+    assert placement.seen[0]["labels"] == (23,)
+    assert placement.seen[1]["labels"] == (3, 2) and placement.seen[1]["of"] == 4
+    for name, array in some.items():
+        np.testing.assert_array_equal(array, whole[name][:, :, ::2])
 
 
 def test_jumps_leave_no_threads_behind():

@@ -149,6 +149,16 @@ def test_a_save_is_tried_again_until_there_is_space(folder, monkeypatch, capsys)
             checkpoints.save(40, state(40))
 
 
+def test_a_folder_that_cannot_be_made_is_tried_again_too(tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr(module, "RETRY", 0.1)
+    (tmp_path / "checkpoints").write_text("a file stands where the folder belongs")
+    threading.Timer(0.5, (tmp_path / "checkpoints").unlink).start()
+    with Checkpoints(tmp_path / "checkpoints", retry_seconds=60.0) as checkpoints:
+        checkpoints.save(30, state(30))
+        assert checkpoints.latest() == 30
+    assert "trying again" in capsys.readouterr().err
+
+
 @settings(max_examples=40)
 @given(faults=st.lists(st.integers(0, 2**32), min_size=1, max_size=4))
 def test_whatever_befalls_a_folder_nothing_wrong_is_restored(saved, faults, tmp_path_factory):

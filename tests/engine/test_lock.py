@@ -87,3 +87,20 @@ def test_a_lock_of_nonsense_is_no_traceback(tmp_path, text, quick):
     (tmp_path / FILE).write_text(text)
     with Lock(tmp_path):
         assert json.loads((tmp_path / FILE).read_text())["pid"] == os.getpid()
+
+
+def test_without_locks_the_last_who_wrote_its_name_is_the_owner(tmp_path, quick, monkeypatch):
+    """Two that begin at once on a file system without locks: not both go on."""
+
+    def unsupported(file, operation):
+        raise OSError(95, "Operation not supported")
+
+    monkeypatch.setattr(module.fcntl, "flock", unsupported)
+    monkeypatch.setattr(module, "BEAT", 0.3)
+    with Lock(tmp_path):
+        assert json.loads((tmp_path / FILE).read_text())["pid"] == os.getpid()
+    later = lambda: (tmp_path / FILE).write_text('{"pid": 7, "host": "elsewhere"}')
+    timer = threading.Timer(0.1, later)
+    timer.start()
+    with pytest.raises(UsageError, match="process 7 on elsewhere is training"), Lock(tmp_path):
+        raise AssertionError

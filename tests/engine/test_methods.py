@@ -154,7 +154,7 @@ def test_unrolling_goes_through_the_optimizer(rule):
 
 
 @pytest.mark.parametrize("schedule", [("disc", "gen"), ("disc", "disc", "gen", "gen")])
-def test_a_generator_that_looks_no_step_ahead_is_the_plain_one(schedule, quick_compilation):
+def test_a_generator_that_looks_no_step_ahead_is_the_plain_one(schedule):
     def after(make):
         game = replace(small_game(), schedule=schedule)
         points = jax.random.normal(jax.random.key(0), (schedule.count("disc"), 6, 2))
@@ -194,7 +194,7 @@ def small_game():
 
 
 @pytest.mark.parametrize("name", METHODS)
-def test_every_method_plays_any_game(name, quick_compilation):
+def test_every_method_plays_any_game(name):
     game, points = small_game(), jax.random.normal(jax.random.key(0), (1, 6, 2))
     optimizers = optimizers_of("adam", 1e-2, clip_grad_norm=10.0)
     state = init_state(game, optimizers, jax.random.key(0), {"image": points[0]})

@@ -73,7 +73,8 @@ def test_points_are_drawn_for_each_seed_and_make_a_film(runs):
 def test_one_of_them_is_sampled_and_scored(runs, tmp_path):
     for member in (0, 1):
         evaluate.main(["--workdir", str(runs / "both"), "--member", str(member)])
-    lines = read_metrics(runs / "both" / "evaluations.jsonl")[-2:]
+    texts = (runs / "both" / "evaluations.jsonl").read_text().splitlines()
+    lines = [json.loads(text) for text in texts[-2:]]
     assert [line["fake"]["member"] for line in lines] == [0, 1]
     npz, flags = tmp_path / "p.npz", ["--workdir", str(runs / "both"), "--member", "1"]
     sample.main([*flags, "--npz", str(npz)])

@@ -8,7 +8,7 @@ import time
 import pytest
 from conftest import ROOT
 
-from jaxgan.engine.signals import StopSignals
+from jaxgan.engine.signals import SAME, StopSignals
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
@@ -41,6 +41,8 @@ def test_the_second_signal_ends_even_a_process_that_is_in_no_python_code():
     time.sleep(0.2)
     process.send_signal(signal.SIGTERM)
     time.sleep(0.3)
+    process.send_signal(signal.SIGTERM)  # the same request, sent twice
+    time.sleep(SAME)
     assert process.poll() is None
     process.send_signal(signal.SIGTERM)
     assert process.wait(timeout=20) == 128 + signal.SIGTERM

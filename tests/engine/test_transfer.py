@@ -32,8 +32,6 @@ SMALL = [
     "--config.checkpoint.every=3",
 ]
 
-pytestmark = pytest.mark.usefixtures("quick_compilation")
-
 
 def flat(tree):
     return {jax.tree_util.keystr(path): leaf for path, leaf in jax.tree.leaves_with_path(tree)}

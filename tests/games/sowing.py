@@ -1,4 +1,4 @@
-"""A discriminator that sows all that terms can ask for, and what others sow."""
+"""Small networks that have all that terms can ask for, and what others have."""
 
 import flax.linen as nn
 import jax
@@ -32,6 +32,28 @@ class Sowing(nn.Module):
         return nn.Dense(1)(x)[:, 0]
 
 
+class Styled(nn.Module):
+    """Latents to styles of two layers, to images."""
+
+    image_shape: tuple[int, ...] = (8, 8, 1)
+    num_classes: int = 3
+    latent_dim: int = 3
+    prior: str = "normal"
+
+    def setup(self):
+        self.mapping, self.output = nn.Dense(4), nn.Dense(64)
+
+    def __call__(self, latents, labels=None, *, train: bool):
+        return self.synthesize(self.styles(latents, labels, train=train), train=train)
+
+    def styles(self, latents, labels=None, *, train: bool, truncation=1.0):
+        return jnp.repeat(nn.tanh(self.mapping(latents))[:, None], 2, axis=1)
+
+    def synthesize(self, styles, *, train: bool):
+        images = nn.tanh(self.output(styles.reshape(len(styles), -1)))
+        return images.reshape(-1, *self.image_shape)
+
+
 def sown_by(disc: nn.Module) -> set[str]:
     """The names, of those in SOWN, that a discriminator sows."""
 
@@ -49,11 +71,12 @@ def sown_by(disc: nn.Module) -> set[str]:
     return set(jax.eval_shape(run, jax.random.key(0)).get("intermediates", ())) & set(SOWN)
 
 
-def terms_for(disc: nn.Module) -> list[str]:
-    """Names of the terms whose needs this discriminator meets, given labels if it takes them."""
+def terms_for(gen: nn.Module, disc: nn.Module) -> list[str]:
+    """Names of the terms whose needs these networks meet, given labels if they take them."""
     missing = {
         f"{side}_{name}" for name in set(SOWN) - sown_by(disc) for side in ("real", "fake")
     } | ({"labels"} if not disc.num_classes else set())
+    missing |= set() if hasattr(gen, "synthesize") else {"styled"}
     return [
         name
         for name, term in TERMS.items()

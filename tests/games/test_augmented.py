@@ -26,9 +26,7 @@ def start_of(game, batches):
     return init_state(game, OPTIMIZERS, jax.random.key(0), first)
 
 
-def test_p_follows_the_discriminator_and_stays_with_the_terms_memories(
-    toy_batches, quick_compilation
-):
+def test_p_follows_the_discriminator_and_stays_with_the_terms_memories(toy_batches):
     options = {"geometry": False, "p": 0.5, "kimg": 0.04, "every": 2, "target": 0.0}
     ada = augmentation("ada").with_options(options)
     game = small_game("mlp", "hinge", ("lecam",), augments=(("ada", ada),))
@@ -47,7 +45,7 @@ def test_p_follows_the_discriminator_and_stays_with_the_terms_memories(
     assert state.extra["lecam"]["real"] != 0
 
 
-def test_at_p_0_the_game_is_that_without_augmentation(toy_batches, quick_compilation):
+def test_at_p_0_the_game_is_that_without_augmentation(toy_batches):
     """With R1 through the augmentation; at p = 1 both players learn something else."""
     plain = small_game("mlp", "hinge", ("r1",))
     ada = augmentation("ada").with_options({"geometry": False, "noise": True})

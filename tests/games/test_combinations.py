@@ -8,7 +8,7 @@ import jax.numpy as jnp
 import optax
 import pytest
 from conftest import SMALL
-from sowing import Sowing, terms_for
+from sowing import Sowing, Styled, terms_for
 
 from jaxgan.engine.step import Optimizer, init_state, make_train_step
 from jaxgan.games.adversarial import AdversarialGame, WeightedTerm
@@ -19,6 +19,8 @@ from jaxgan.objectives.terms import TERMS
 # Options with which a term does something in the first steps of small games.
 READY = {"lecam": {"start": 0, "hinge": False}}
 SGD = Optimizer(optax.sgd(1e-2), lambda count: 1e-2)
+OPTIMIZERS = {"gen": SGD, "disc": SGD}
+KEY = jax.random.key(0)
 
 
 def weighted(names) -> tuple[WeightedTerm, ...]:
@@ -43,14 +45,18 @@ def small_game(network: str, loss: str, terms=(), **kwargs) -> AdversarialGame:
 
 
 def sowing_game(terms, **kwargs) -> AdversarialGame:
-    return replace(small_game("mlp", "hinge", **kwargs), disc=Sowing(), terms=weighted(terms))
+    game = small_game("mlp", "hinge", **kwargs)
+    return replace(game, gen=Styled(), disc=Sowing(), terms=weighted(terms))
+
+
+def start(game: AdversarialGame, first):
+    return jax.jit(lambda key: init_state(game, OPTIMIZERS, key, first))(KEY)
 
 
 def take_two_steps(game: AdversarialGame, batches):
-    optimizers = {"gen": SGD, "disc": SGD}
     first = jax.tree.map(lambda x: x[0], batches)
-    state = jax.jit(lambda key: init_state(game, optimizers, key, first))(jax.random.key(0))
-    play = jax.jit(chex.assert_max_traces(make_train_step(game, optimizers, ema=0.9), n=1))
+    state = start(game, first)
+    play = jax.jit(chex.assert_max_traces(make_train_step(game, OPTIMIZERS, ema=0.9), n=1))
     for _ in range(2):
         state, metrics = play(state, batches)
     return state, metrics
@@ -61,16 +67,16 @@ PAIRS = [("mlp", loss) for loss in LOSSES] + [(n, "relativistic") for n in NETWO
 
 
 @pytest.mark.parametrize(("network", "loss"), PAIRS)
-def test_every_loss_and_every_network_with_every_term(
-    network, loss, toy_batches, quick_compilation
-):
+def test_every_loss_and_every_network_with_every_term(network, loss, toy_batches):
     """With each term whose needs the network meets; with all of them below."""
     game = small_game(network, loss)
-    check_two_steps(replace(game, terms=weighted(terms_for(game.disc))), toy_batches)
+    batches = jax.tree.map(lambda x: x[:1], toy_batches)  # a turn each: more takes long to compile
+    terms = weighted(terms_for(game.gen, game.disc))
+    check_two_steps(replace(game, terms=terms), batches)
 
 
-def test_every_term_at_once(toy_batches, quick_compilation):
-    assert set(terms_for(Sowing())) == set(TERMS)
+def test_every_term_at_once(toy_batches):
+    assert set(terms_for(Styled(), Sowing())) == set(TERMS)
     check_two_steps(sowing_game(TERMS), toy_batches)
 
 
@@ -85,13 +91,14 @@ def check_two_steps(game, batches):
 
 
 @pytest.mark.parametrize("term", TERMS)
-def test_a_term_alone_changes_its_players_update(term, toy_batches, quick_compilation):
+def test_a_term_alone_changes_its_players_update(term, toy_batches):
     def params_after_a_step(terms):
         game = sowing_game(terms)
-        optimizers, first = {"gen": SGD, "disc": SGD}, jax.tree.map(lambda x: x[0], toy_batches)
-        state = init_state(game, optimizers, jax.random.key(0), first)
-        return jax.jit(make_train_step(game, optimizers))(state, toy_batches)[0].params
+        first = jax.tree.map(lambda x: x[0], batches)
+        state = start(game, first)
+        return jax.jit(make_train_step(game, OPTIMIZERS))(state, batches)[0].params
 
+    batches = jax.tree.map(lambda x: x[:1], toy_batches)
     plain, changed = params_after_a_step(()), params_after_a_step((term,))
     differs = {
         player: not all(
@@ -144,39 +151,54 @@ def test_logits_do_not_depend_on_the_order_of_the_batch(images):
         )
 
 
+def first_turn(network: str, dtype: str, first):
+    """A game, and its discriminator's loss as a function of params and state."""
+    game = small_game(network, "lsgan", ("r1",), dtype=dtype)
+
+    def loss(params, state):
+        fakes = 0.5 * first["image"][::-1]
+        return game.disc_loss(params, fakes, state, first, jax.random.key(1))
+
+    return game, loss
+
+
 @pytest.mark.parametrize("network", NETWORKS)
-def test_bfloat16_is_for_the_networks_alone(network, toy_batches, quick_compilation):
-    """They compute in it, all else is float32, and the gradients point the same way."""
-    optimizers, first = {"gen": SGD, "disc": SGD}, jax.tree.map(lambda x: x[0], toy_batches)
+def test_bfloat16_is_for_the_networks_alone(network, toy_batches):
+    """They compute in it; parameters, statistics, losses and gradients are float32."""
+    first = jax.tree.map(lambda x: x[0], toy_batches)
 
-    def play(dtype):
-        game = small_game(network, "lsgan", ("r1",), dtype=dtype)
-        state = init_state(game, optimizers, jax.random.key(0), first)
-
-        def loss(params):
-            fakes = 0.5 * first["image"][::-1]
-            return game.disc_loss(params, fakes, state, first, jax.random.key(1))
-
-        layers = [
+    def layers(dtype):
+        game, loss = first_turn(network, dtype, first)
+        state = jax.eval_shape(lambda key: init_state(game, OPTIMIZERS, key, first), KEY)
+        after, _ = jax.eval_shape(make_train_step(game, OPTIMIZERS), state, toy_batches)
+        chex.assert_trees_all_equal_dtypes(after, state)
+        graph = jax.value_and_grad(loss, has_aux=True)
+        for leaf in jax.tree.leaves(jax.eval_shape(graph, state.params["disc"], state)):
+            assert leaf.dtype == jnp.float32
+        return [
             eqn.invars[0].aval.dtype.name
-            for eqn in jax.make_jaxpr(loss)(state.params["disc"]).eqns
+            for eqn in jax.make_jaxpr(loss)(state.params["disc"], state).eqns
             if eqn.primitive.name in ("jaxgan_conv", "dot_general")
         ]
-        after, _ = jax.eval_shape(make_train_step(game, optimizers), state, toy_batches)
-        chex.assert_trees_all_equal_dtypes(after, state)
-        return layers, *jax.jit(jax.value_and_grad(loss, has_aux=True))(state.params["disc"])
 
-    layers, (exact, _), grads = play("float32")
-    rounded_layers, (rounded, outcome), rounded_grads = play("bfloat16")
-    assert set(layers) == {"float32"}
+    assert set(layers("float32")) == {"float32"}
+    rounded = layers("bfloat16")
     # Spectral normalisation multiplies matrices in float32.
-    assert rounded_layers.count("bfloat16") >= 4
+    assert rounded.count("bfloat16") >= 4
     normalized = network in ("resnet", "biggan", "biggan_deep", "light")
-    assert normalized or set(rounded_layers) == {"bfloat16"}
-    for leaf in jax.tree.leaves((rounded, outcome, rounded_grads)):
-        assert leaf.dtype == jnp.float32
+    assert normalized or set(rounded) == {"bfloat16"}
+
+
+@pytest.mark.parametrize("network", ["mlp", "dcgan", "resnet"])
+def test_gradients_of_bfloat16_point_the_same_way(network, toy_batches):
+    first = jax.tree.map(lambda x: x[0], toy_batches)
+    found = []
+    for dtype in ("float32", "bfloat16"):
+        game, loss = first_turn(network, dtype, first)
+        state = start(game, first)
+        graph = jax.jit(jax.value_and_grad(loss, has_aux=True))
+        (value, _), grads = graph(state.params["disc"], state)
+        found.append((value, jnp.concatenate([g.ravel() for g in jax.tree.leaves(grads)])))
+    (exact, a), (rounded, b) = found
     chex.assert_trees_all_close(rounded, exact, rtol=0.03)
-    a, b = (
-        jnp.concatenate([g.ravel() for g in jax.tree.leaves(t)]) for t in (grads, rounded_grads)
-    )
     assert a @ b / (jnp.linalg.norm(a) * jnp.linalg.norm(b)) > 0.98

@@ -11,7 +11,7 @@ from conftest import ROOT
 from sowing import Sowing
 from test_combinations import SGD, small_game, sowing_game, weighted
 
-from jaxgan.build import build, build_game
+from jaxgan.build import build, build_game, scaled_weights
 from jaxgan.config import load_config
 from jaxgan.engine.step import init_state, make_train_step
 from jaxgan.errors import UsageError
@@ -90,6 +90,17 @@ def test_lecam_remembers_the_mean_logits_of_earlier_steps(toy_batches):
             value = metrics[f"disc/{side}_logit"]
             expected[side] = 0.75 * expected[side] + 0.25 * value if step else value
         chex.assert_trees_all_close(state.extra, {"lecam": expected}, rtol=1e-5)
+
+
+def test_a_term_without_update_leaves_its_memory_itself(toy_batches):
+    game = sowing_game(("path_length",))
+    state, _ = start_of(game, toy_batches)
+    play = jax.jit(make_train_step(game, OPTIMIZERS))
+    means = [state.extra["path_length"]]
+    for _ in range(2):
+        state, _ = play(state, toy_batches)
+        means.append(state.extra["path_length"])
+    assert means[0] == 0 < means[1] < means[2]
 
 
 def test_memory_stays_while_a_lazy_term_is_not_due(toy_batches):
@@ -185,10 +196,24 @@ def test_terms_and_top_k_are_fields_of_the_config():
     assert game_of().gen_mean is not game.gen_mean
 
 
+def test_a_weight_may_go_by_the_size_of_images_and_batch():
+    """Karras et al. 2020: gamma = 0.0002 * resolution^2 / batch."""
+    overrides = ["--config.terms={'r1': {'weight': 2e-4, 'weight_by': 'size'}, 'r2': {}}"]
+    config = load_config(DEFAULT, [*MLP, *overrides])
+    with config.unlocked():
+        config.data.image_shape, config.data.num_classes = (28, 28, 1), 0
+    r1, r2 = build_game(config).terms
+    assert r1.weight == pytest.approx(2e-4 * 28 * 28 / 16) and r2.weight == 1.0
+    (line,) = scaled_weights(config)
+    assert line == "terms.r1: weight 0.0098 = 0.0002 * 28x28 pixels / 16 images"
+
+
 @pytest.mark.parametrize(
     ("overrides", "part"),
     [
         (["--config.terms.r1.schedule=cosin"], "did you mean 'cosine'"),
+        (["--config.terms.r1.weight_by=area"], "unknown rule (config.terms.r1.weight_by)"),
+        (["--config.terms.path_length.weight=2"], "it takes gen.name='stylegan2'"),
         (["--config.terms.r1.final=-1.0"], "terms.r1.final must not be negative"),
         (["--config.terms={'r1': {'player': 'critic'}}"], "one of disc, gen"),
         (["--config.terms.cr.alteration=turn"], "unknown alteration 'turn'"),

@@ -149,7 +149,7 @@ def test_every_layer_of_biggan_is_spectrally_normalized():
             assert kernels == {p[:-1] for p in paths(collections["spectral"])}
 
 
-def test_a_chunk_of_the_latents_for_each_block(quick_compilation):
+def test_a_chunk_of_the_latents_for_each_block():
     """7 latents are 3 for the first layer and 2 for each block, and each of them matters."""
     plain = {"spectral_norm": False, "kernel_init": "normal"}
     gen = biggan.Generator((16, 16, 1), latent_dim=7, width=1, **plain)

@@ -36,7 +36,7 @@ def close(a, b):
     np.testing.assert_allclose(a, b, rtol=0, atol=1e-5 * max(np.abs(b).max(), 1e-3))
 
 
-@settings(max_examples=12)
+@settings(max_examples=6)
 @given(geometry=geometries())
 def test_all_three_operations(geometry):
     assert winograd.applies(geometry)

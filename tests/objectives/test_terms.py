@@ -15,6 +15,7 @@ BATCH = 4
 SHAPES = {"pictures": (BATCH, 9, 9, 2), "points": (BATCH, 2)}
 PARTS = [(name, player) for name, term in TERMS.items() for player in term.players]
 WITHOUT_BATCH = {"orthogonal"}
+COUNTS = {"path_length": BATCH // 2}  # values, where they are not as many as examples
 
 
 def offered(term, w, shape, dtype=jnp.float32):
@@ -33,6 +34,10 @@ def offered(term, w, shape, dtype=jnp.float32):
         "real": real,
         "fake": fake * w,
         "near": near * w,
+        "styled": lambda n: (
+            real[:n].reshape(n, 1, -1),
+            lambda s: s.reshape(fake[:n].shape) * w**2,
+        ),
         "real_logits": judge(real),
         "fake_logits": judge(fake),
         "labels": jnp.array([0, 1, 1, 0]),
@@ -41,6 +46,11 @@ def offered(term, w, shape, dtype=jnp.float32):
         "memory": term.first() if term.first else None,
         "key": jax.random.key(2),
     }
+
+
+def values_of(term, found):
+    """A term that remembers, and has no `update`, returns its memory too."""
+    return found[0] if term.first and not term.update else found
 
 
 def fitting(name, shape):
@@ -62,14 +72,14 @@ def test_every_term_gives_one_finite_float_per_example(name, player, shape):
     def value_and_gradient(w):
         def mean(w):
             given = offered(term, w, shape)
-            values = fn(**{need: given[need] for need in needs(fn)})
+            values = values_of(term, fn(**{need: given[need] for need in needs(fn)}))
             return values.mean(), values
 
         return jax.grad(mean, has_aux=True)(w)
 
     w = jnp.linspace(-1, 1, np.prod(shape[1:])).reshape(shape[1:])
     gradient, values = value_and_gradient(w)
-    chex.assert_shape(values, () if name in WITHOUT_BATCH else (BATCH,))
+    chex.assert_shape(values, () if name in WITHOUT_BATCH else (COUNTS.get(name, BATCH),))
     assert values.dtype == jnp.float32
     chex.assert_tree_all_finite((values, gradient))
     assert jnp.any(gradient != 0)
@@ -80,7 +90,8 @@ def test_every_term_widens_half_precision(name, player):
     term = fitting(name, (BATCH, 2))
     fn = getattr(term, player)
     given = offered(term, jnp.array([1.0, -0.5], jnp.bfloat16), (BATCH, 2), jnp.bfloat16)
-    assert fn(**{need: given[need] for need in needs(fn)}).dtype == jnp.float32
+    values = values_of(term, fn(**{need: given[need] for need in needs(fn)}))
+    assert values.dtype == jnp.float32
 
 
 def test_terms_declare_what_they_need():

@@ -173,9 +173,9 @@ TORCH_TERMS = {
         torch.clamp(real_logits + 0.2, min=0) ** 2 + torch.clamp(0.3 - fake_logits, min=0) ** 2
     ),
 }
-# Their values are random or of parameters alone: tests/objectives/test_consistency.py and
+# Their values are random or of parameters alone: test_consistency.py, test_path_length.py and
 # test_regularisers.py have them by hand.
-ELSEWHERE = {("cr", "disc"), ("bcr", "disc"), ("orthogonal", "gen")}
+ELSEWHERE = {("cr", "disc"), ("bcr", "disc"), ("orthogonal", "gen"), ("path_length", "gen")}
 
 
 @pytest.mark.parametrize("name, player", TORCH_TERMS)

@@ -36,6 +36,11 @@ def perceptual_distance(network: FeatureNetwork, x, y) -> np.ndarray:
     return np.concatenate(values)
 
 
+def layer_distances(network: FeatureNetwork, x: jax.Array, y: jax.Array) -> jax.Array:
+    """`perceptual_distance` of float32 images in 0 to 255, [B]; traceable, and differentiable."""
+    return _distances(network.variables, x, y, description=network.description)
+
+
 @partial(jax.jit, static_argnames="description")
 def _distances(variables, x, y, *, description):
     with jax.default_matmul_precision("highest"):
@@ -51,7 +56,8 @@ def _distances(variables, x, y, *, description):
 
 def _distance(layer: jax.Array) -> jax.Array:
     """layer: [2 B, ..., C], the first half against the second, [B]."""
-    norms = jnp.sqrt(jnp.sum(layer**2, axis=-1, keepdims=True))
+    squares = jnp.sum(layer**2, axis=-1, keepdims=True)
+    norms = jnp.sqrt(jnp.where(squares > 0, squares, 1.0))  # of no features any: they stay 0
     first, second = jnp.split(layer / (norms + 1e-10), 2)
     gaps = jnp.sum((first - second) ** 2, axis=-1)
     return gaps.mean(axis=tuple(range(1, gaps.ndim)))

@@ -37,7 +37,7 @@ def sets():
 OF_MODES = {"mode_counts", "stacked_modes"}  # see test_scores_of_modes.py
 
 
-@pytest.mark.parametrize("metric", SCORES.keys() - OF_MODES)
+@pytest.mark.parametrize("metric", sorted(SCORES.keys() - OF_MODES))
 def test_every_score_prefers_images_of_the_set_to_noisy_ones(metric, sets, network, monkeypatch):
     from jaxgan.metrics.scoring import scores
 

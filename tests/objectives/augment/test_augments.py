@@ -31,7 +31,7 @@ JITTED = {name: jax.jit(ready(name)) for name in AUGMENTS}
 
 
 @pytest.mark.parametrize("name", AUGMENTS)
-def test_every_augmentation_keeps_shape_and_dtype_and_follows_its_key(name, quick_compilation):
+def test_every_augmentation_keeps_shape_and_dtype_and_follows_its_key(name):
     for dtype in (jnp.float32, jnp.bfloat16):
         images = jax.ShapeDtypeStruct(IMAGES.shape, dtype)
         chex.assert_trees_all_equal_shapes_and_dtypes(
@@ -54,7 +54,7 @@ def test_every_augmentation_treats_each_image_by_itself(name):
 
 
 @pytest.mark.parametrize("name", AUGMENTS)
-def test_first_and_second_derivatives_are_those_of_finite_differences(name, quick_compilation):
+def test_first_and_second_derivatives_are_those_of_finite_differences(name):
     """Through all parts at once, in float64: gradients and Hessians along a random direction."""
     augment = ready(name)
     with jax.enable_x64(True):
@@ -77,7 +77,7 @@ def test_first_and_second_derivatives_are_those_of_finite_differences(name, quic
         np.testing.assert_allclose((up - down) / (2 * size), bend, rtol=1e-4, atol=1e-6)
 
 
-def test_scanned_and_mapped_draws_are_those_of_single_calls(quick_compilation):
+def test_scanned_and_mapped_draws_are_those_of_single_calls():
     keys = jax.random.split(KEY, (2, 1))
     mapped = jax.vmap(ready("ada"), (None, 0, None))
     scan = jax.jit(lambda: jax.lax.scan(lambda x, key: (x, mapped(x, key, 0)), IMAGES, keys)[1])
