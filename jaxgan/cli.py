@@ -32,7 +32,8 @@ def run(main: Callable[[list[str]], None]) -> None:
     import jax
     from absl import logging
 
-    logging.set_verbosity(logging.ERROR)  # Orbax warns of what we ask of it
+    # Orbax warns of what we ask of it, and tells in a traceback what a line of ours tells.
+    logging.set_verbosity(logging.ERROR if os.environ.get("JAXGAN_TRACEBACK") else logging.FATAL)
     cache = os.environ.get("JAX_COMPILATION_CACHE_DIR")
     if cache is None:
         jax.config.update("jax_compilation_cache_dir", str(Path.home() / ".cache/jaxgan/xla"))

@@ -13,8 +13,6 @@ from jaxgan.objectives.reconstruction import reconstruction
 
 KEY = jax.random.key(0)
 
-pytestmark = pytest.mark.usefixtures("quick_compilation")
-
 
 def shapes(module, *inputs):
     """Of all collections, what is sown too."""
