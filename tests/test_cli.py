@@ -1,0 +1,25 @@
+"""What a program prints where something fails."""
+
+import subprocess
+import sys
+
+PROGRAM = """
+from absl import logging
+from jaxgan import cli
+from jaxgan.errors import Failure
+
+def main(arguments):
+    try:
+        raise OSError("no space left")
+    except OSError:
+        logging.exception("as Orbax tells of a save that failed")
+    raise Failure("the checkpoint could not be written")
+
+cli.run(main)
+"""
+
+
+def test_what_a_library_logs_does_not_stand_beside_the_one_line():
+    done = subprocess.run([sys.executable, "-c", PROGRAM], capture_output=True, text=True)
+    assert done.returncode == 1
+    assert done.stderr.splitlines() == ["error: the checkpoint could not be written"]
