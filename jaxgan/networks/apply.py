@@ -6,6 +6,8 @@ import flax.linen as nn
 import jax
 import jax.numpy as jnp
 
+from jaxgan.keys import quick_to_compile
+
 # What a network computes in. Parameters, variables and all that leaves it are float32 throughout.
 DTYPES = {"float32": jnp.float32, "bfloat16": jnp.bfloat16}
 
@@ -18,6 +20,7 @@ def _cast(tree: Any, dtype: Any) -> Any:
 
 def init(module: nn.Module, key: jax.Array, *args) -> tuple[Any, Any]:
     """Parameters and variables of `module` for inputs shaped like `args`."""
+    key = quick_to_compile(key)
     collections = module.init({"params": key, "dropout": key}, *args, train=True)
     params = collections.pop("params", {})
     collections.pop("intermediates", None)
