@@ -11,6 +11,7 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 from torch.nn.utils.parametrizations import spectral_norm
+from torch_residual import biggan, r3gan
 from torch_stylegan2 import stylegan2
 
 
@@ -126,18 +127,24 @@ NETWORKS = {
     "dcgan": dcgan,
     "dcgan_keras": dcgan_keras,
     "resnet": resnet,
+    "biggan": biggan,
+    "r3gan": r3gan,
     "stylegan2": stylegan2,
 }
-LOSSES = {  # of the discriminator's logits on reals and fakes; of the generator's fakes
+LOSSES = {  # of the logits on reals and fakes: the discriminator's, and the generator's
     "non_saturating": (
         lambda r, f: F.softplus(-r).mean() + F.softplus(f).mean(),
-        lambda f: F.softplus(-f).mean(),
+        lambda r, f: F.softplus(-f).mean(),
     ),
     "hinge": (
         lambda r, f: F.relu(1 - r).mean() + F.relu(1 + f).mean(),
-        lambda f: -f.mean(),
+        lambda r, f: -f.mean(),
     ),
-    "wasserstein": (lambda r, f: f.mean() - r.mean(), lambda f: -f.mean()),
+    "wasserstein": (lambda r, f: f.mean() - r.mean(), lambda r, f: -f.mean()),
+    "relativistic": (
+        lambda r, f: F.softplus(f - r).mean(),
+        lambda r, f: F.softplus(r - f).mean(),
+    ),
 }
 
 
@@ -189,6 +196,7 @@ class Gan:
 
     def disc_turn(self, fakes):
         reals, fakes = self.reals(), fakes.detach().float()
+        self.seen = reals
         lazy = self.w.penalty == "r1" and self.steps % self.w.interval == 0
         if lazy:
             reals.requires_grad_()
@@ -210,7 +218,11 @@ class Gan:
         self.update("disc", loss)
 
     def gen_turn(self, fakes):
-        self.update("gen", LOSSES[self.w.loss][1](self.logits(fakes.float())))
+        reals = None
+        if self.w.loss == "relativistic":
+            with torch.no_grad():
+                reals = self.logits(self.seen)
+        self.update("gen", LOSSES[self.w.loss][1](reals, self.logits(fakes.float())))
 
     def update(self, player, loss):
         params = self.params[player]

@@ -11,8 +11,8 @@ from dataclasses import dataclass, field, replace
 class Workload:
     """One GAN and one batch size, for every framework.
 
-    network: "mlp", "dcgan", "dcgan_keras", "resnet" or "stylegan2", of which the widths are the
-      channels times the side. penalty: "", "wgan_gp", "r1r2" or "r1".
+    network: "mlp", "dcgan", "dcgan_keras", "resnet", "biggan", "r3gan" or "stylegan2", of which the
+      widths are the channels times the side. penalty: "", "wgan_gp", "r1r2" or "r1".
     interval: of steps, of the penalty r1.
     """
 
@@ -73,6 +73,38 @@ WORKLOADS = {
         overrides=(
             "--config.gen={'name': 'resnet', 'width': 128}",
             "--config.disc={'name': 'resnet', 'width': 128}",
+        ),
+    ),
+    "biggan": Workload(
+        network="biggan",
+        batch=64,
+        resolution=32,
+        channels=3,
+        gen_width=128,
+        disc_width=128,
+        latent_dim=80,
+        loss="hinge",
+        config="configs/biggan_fashion.py",
+        overrides=(
+            "--config.data.labels=False",
+            "--config.gen={'name': 'biggan', 'width': 32, 'latent_dim': 80}",
+            "--config.disc={'name': 'biggan', 'width': 32}",
+        ),
+    ),
+    "r3gan": Workload(
+        network="r3gan",
+        batch=64,
+        resolution=32,
+        channels=3,
+        gen_width=128,
+        disc_width=128,
+        latent_dim=64,
+        loss="relativistic",
+        penalty="r1r2",
+        config="configs/r3gan_fashion.py",
+        overrides=(
+            "--config.gen.widths=(128,)",
+            "--config.disc.widths=(128,)",
         ),
     ),
     "stylegan2": Workload(
