@@ -1,6 +1,7 @@
 """How terms join a game: what they get, what they remember, how strong they are."""
 
 from dataclasses import replace
+from functools import partial
 
 import chex
 import jax
@@ -18,6 +19,8 @@ from jaxgan.errors import UsageError
 from jaxgan.games.adversarial import WeightedTerm
 from jaxgan.games.terms import Made, made
 from jaxgan.networks import mlp
+from jaxgan.networks.apply import apply
+from jaxgan.objectives.class_terms import cross_entropy, data_to_data
 from jaxgan.objectives.orthogonal import orthogonal
 from jaxgan.objectives.terms import TERMS, Term
 from jaxgan.objectives.top_k import top_k_mean
@@ -51,6 +54,37 @@ def test_the_generators_regulariser_has_its_whole_gradient(toy_batches):
     slope = jax.grad(lambda params: 0.1 * orthogonal(params))(state.params["gen"])
     expected = jax.tree.map(lambda p, g: p - 1e-2 * g, state.params["gen"], slope)
     chex.assert_trees_all_close(after.params["gen"], expected, rtol=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("term", "sown", "network"),
+    [("acgan", ("class_logits",), "resnet"), ("d2d_ce", ("embedding", "class_cosines"), "dcgan")],
+)
+def test_class_terms_are_of_what_the_networks_own_head_tells(term, sown, network, toy_batches):
+    """Of reals for the discriminator, of fakes for the generator, at the batch's labels."""
+    game = small_game(network, "hinge", (term,))
+    # Spectral norm's vectors move between the run on reals and that on fakes.
+    plain = {} if network == "dcgan" else {"spectral_norm": False}
+    game = replace(game, disc=replace(game.disc, conditioning=term, **plain))
+    state, batch = start_of(game, toy_batches)
+    fakes, _ = game.generate(state.params["gen"], state, batch, KEY)
+
+    def told(images):
+        """By one run of the discriminator on these images alone."""
+        params, variables = state.params["disc"], state.variables["disc"]
+        arguments = (images, batch["label"])
+        _, _, found = apply(game.disc, params, variables, *arguments, train=True, key=KEY)
+        return [found[name][0] for name in sown]
+
+    options = {} if term == "acgan" else {"m_p": 0.98, "m_n": 0.02, "temperature": 0.5}
+    function = cross_entropy if term == "acgan" else partial(data_to_data, **options)
+    of = lambda images: function(*told(images), batch["label"]).mean()
+    disc_terms = {"acgan": of(batch["image"]) + of(fakes), "d2d_ce": of(batch["image"])}
+    game = replace(game, terms=(replace(game.terms[0], term=TERMS[term].with_options(options)),))
+    _, for_disc = game.disc_loss(state.params["disc"], fakes, state, batch, KEY)
+    _, for_gen = game.gen_loss(fakes, state.params["disc"], state, batch, KEY)
+    np.testing.assert_allclose(for_disc.metrics[term], disc_terms[term], rtol=1e-5)
+    np.testing.assert_allclose(for_gen.metrics[term], of(fakes), rtol=1e-5)
 
 
 def test_fakes_are_plain_where_no_term_asks_for_more(toy_batches):
