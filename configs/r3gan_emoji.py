@@ -14,7 +14,7 @@ def get_config() -> ConfigDict:
     config = ConfigDict()
     config.seed = 0
     config.loss = "relativistic"
-    config.terms = {"r1": {"weight": 0.1}, "r2": {"weight": 0.1}}
+    config.terms = {"r1": {"weight": 1.0}, "r2": {"weight": 1.0}}
     config.gen = {
         "name": "r3gan",
         "latent_dim": 64,
@@ -24,8 +24,8 @@ def get_config() -> ConfigDict:
     }
     config.disc = {"name": "r3gan", "widths": (64, 64, 32, 8, 8), "blocks": (1,)}
     config.optim = {
-        "gen": {"name": "adam", "lr": 2e-4, "b1": 0.0, "b2": 0.99},
-        "disc": {"name": "adam", "lr": 2e-4, "b1": 0.0, "b2": 0.99},
+        "gen": {"name": "adam", "lr": 1e-3, "b1": 0.0, "b2": 0.99},
+        "disc": {"name": "adam", "lr": 1e-3, "b1": 0.0, "b2": 0.99},
     }
     config.data = {
         "name": "tfds",

@@ -3,7 +3,8 @@
     python -m jaxgan.data.prepare --name mnist
     python -m jaxgan.main --config configs/relativistic_stacked_mnist.py --config.seeds=5
 
-Not measured yet.
+One seed: all 1,000 modes at step 2,000 and ever after, a KL of 0.14 at 3,000 and of 0.118 at
+10,000, 21 minutes on one core of a CPU that had other work.
 """
 
 from ml_collections import ConfigDict
