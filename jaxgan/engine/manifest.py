@@ -1,8 +1,8 @@
 """What a folder held when it was complete: the SHA-256 of each file.
 
-The manifest is text as `sha256sum --check` reads it, in the folder itself. A folder is whole when
-it holds the files that the manifest lists, bit for bit, and no others: so a manifest that lost
-lines is found out too.
+The manifest is text as `sha256sum --check` reads it, in the folder itself, and ends with a comment
+that holds the SHA-256 of the lines before. A folder is whole when it holds the files that the
+manifest lists, bit for bit, and no others.
 """
 
 import errno
@@ -12,13 +12,18 @@ import re
 from pathlib import Path
 
 MANIFEST = "MANIFEST.sha256"
-_LINE = re.compile(r"([0-9a-f]{64})  (\S.*)")
+_LINE = re.compile(rb"([0-9a-f]{64})  (\S.*)\n")
 
 
 def write_manifest(folder: Path) -> None:
     """Lists all files below `folder`, which then must not change any more."""
     lines = [f"{sha256_of(folder / name)}  {name}\n" for name in sorted(_files(folder))]
-    (folder / MANIFEST).write_text("".join(lines), encoding="utf-8")
+    text = "".join(lines).encode()
+    (folder / MANIFEST).write_bytes(text + _signature(text))
+
+
+def _signature(lines: bytes) -> bytes:
+    return f"# {hashlib.sha256(lines).hexdigest()} of the lines above\n".encode()
 
 
 def has_manifest(folder: Path) -> bool:
@@ -28,13 +33,11 @@ def has_manifest(folder: Path) -> bool:
 def damage(folder: Path) -> str:
     """What is wrong with `folder`, the file named; "" of a whole one."""
     try:
-        *lines, end = (folder / MANIFEST).read_bytes().decode().split("\n")
-        listed = {}
-        for line in lines:
-            match = _LINE.fullmatch(line)
-            if not match or end:
-                return f"{MANIFEST} is damaged"
-            listed[match[2]] = match[1]
+        *lines, last = (folder / MANIFEST).read_bytes().splitlines(keepends=True)
+        matches = [_LINE.fullmatch(line) for line in lines]
+        if last != _signature(b"".join(lines)) or None in matches:
+            return f"{MANIFEST} is damaged"
+        listed = {match[2].decode(): match[1].decode() for match in matches}
         there = _files(folder)
         for name in sorted(listed.keys() | there):
             if name not in there:
@@ -43,7 +46,9 @@ def damage(folder: Path) -> str:
                 return f"{MANIFEST} does not list {name}"
             if sha256_of(folder / name) != listed[name]:
                 return f"{name} has another SHA-256 than when it was written"
-    except (OSError, UnicodeDecodeError) as error:
+    except ValueError:  # no line, or a name that is no text
+        return f"{MANIFEST} is damaged"
+    except OSError as error:
         return f"it cannot be read ({error})"
     return ""
 

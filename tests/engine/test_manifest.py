@@ -55,7 +55,7 @@ def test_no_bit_and_no_byte_may_change(name, place, how, tmp_path_factory):
     else:
         data[int(place * len(data))] ^= 1 << how
         (folder / name).write_bytes(data)
-    assert damage(folder)
+    assert name in damage(folder)
 
 
 def test_a_pipe_or_a_folder_in_a_files_place_is_no_hang(tmp_path):
@@ -74,4 +74,4 @@ def test_a_pipe_or_a_folder_in_a_files_place_is_no_hang(tmp_path):
 def test_a_manifest_of_nonsense_is_damage(text, tmp_path):
     make(tmp_path)
     (tmp_path / MANIFEST).write_text(text, encoding="latin-1")
-    assert MANIFEST in damage(tmp_path) or "cannot be read" in damage(tmp_path)
+    assert damage(tmp_path) == f"{MANIFEST} is damaged"
