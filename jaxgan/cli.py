@@ -6,6 +6,7 @@ import sys
 import traceback
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 from jaxgan.engine.distributed import is_first, leave, several
 from jaxgan.errors import Failure, Stopped, UsageError
@@ -21,6 +22,12 @@ class Parser(argparse.ArgumentParser):
         raise UsageError(message)
 
 
+def _without_late_writes(unraisable: Any) -> None:
+    """Of a save that failed, the writes that end after it find the loop of events closed."""
+    if str(unraisable.exc_value) != "Event loop is closed":
+        sys.__unraisablehook__(unraisable)
+
+
 def run(main: Callable[[list[str]], None]) -> None:
     """Runs a program, whose errors are one line on the error stream.
 
@@ -32,8 +39,11 @@ def run(main: Callable[[list[str]], None]) -> None:
     import jax
     from absl import logging
 
-    # Orbax warns of what we ask of it, and tells in a traceback what a line of ours tells.
-    logging.set_verbosity(logging.ERROR if os.environ.get("JAXGAN_TRACEBACK") else logging.FATAL)
+    if os.environ.get("JAXGAN_TRACEBACK"):
+        logging.set_verbosity(logging.ERROR)  # Orbax warns of what we ask of it
+    else:
+        logging.set_verbosity(logging.FATAL)  # it tells in a traceback what a line of ours tells
+        sys.unraisablehook = _without_late_writes
     cache = os.environ.get("JAX_COMPILATION_CACHE_DIR")
     if cache is None:
         jax.config.update("jax_compilation_cache_dir", str(Path.home() / ".cache/jaxgan/xla"))

@@ -8,7 +8,12 @@ from absl import logging
 from jaxgan import cli
 from jaxgan.errors import Failure
 
+class Late:
+    def __del__(self):
+        raise RuntimeError("Event loop is closed")
+
 def main(arguments):
+    Late()
     try:
         raise OSError("no space left")
     except OSError:
