@@ -14,6 +14,7 @@ def reconstruction(real_reconstructions) -> jax.Array:
     total = 0.0
     for drawn, seen in real_reconstructions:
         chex.assert_equal_shape([drawn, seen], custom_message="drawn and seen pictures")
+        drawn, seen = drawn.astype(jnp.float32), seen.astype(jnp.float32)
         distance = jnp.abs(drawn - jax.lax.stop_gradient(seen))
         total += jnp.mean(distance, axis=tuple(range(1, distance.ndim)))
     return total

@@ -28,24 +28,32 @@ def offered(term, w, shape, dtype=jnp.float32):
         for side, images in (("real", real), ("fake", fake))
         for name in ("features", "class_logits", "embedding", "class_cosines")
     }
-    return sown | {
-        "critic": judge,
-        "judge": judge,
-        "real": real,
-        "fake": fake * w,
-        "near": near * w,
-        "styled": lambda n: (
-            real[:n].reshape(n, 1, -1),
-            lambda s: s.reshape(fake[:n].shape) * w**2,
-        ),
-        "real_logits": judge(real),
-        "fake_logits": judge(fake),
-        "labels": jnp.array([0, 1, 1, 0]),
-        "step": jnp.int32(2000),
-        "params": {"layer": {"kernel": jnp.stack([w.ravel(), (w.ravel() + 1) ** 2], 1)}},
-        "memory": term.first() if term.first else None,
-        "key": jax.random.key(2),
+    drawn = {
+        f"{side}_reconstructions": [(jnp.tanh(images * w), images)]
+        for side, images in (("real", real), ("fake", fake))
     }
+    return (
+        sown
+        | drawn
+        | {
+            "critic": judge,
+            "judge": judge,
+            "real": real,
+            "fake": fake * w,
+            "near": near * w,
+            "styled": lambda n: (
+                real[:n].reshape(n, 1, -1),
+                lambda s: s.reshape(fake[:n].shape) * w**2,
+            ),
+            "real_logits": judge(real),
+            "fake_logits": judge(fake),
+            "labels": jnp.array([0, 1, 1, 0]),
+            "step": jnp.int32(2000),
+            "params": {"layer": {"kernel": jnp.stack([w.ravel(), (w.ravel() + 1) ** 2], 1)}},
+            "memory": term.first() if term.first else None,
+            "key": jax.random.key(2),
+        }
+    )
 
 
 def values_of(term, found):
