@@ -3,8 +3,8 @@
     python experiments/image_gans/report.py
 
 Prints a table for each set, means with standard deviations over seeds, and draws, beside this file,
-FD over the images that were seen (SET_fd.png) and the first fakes of the lowest seed (SET_grids.png) for the
-runs that are in runs/image_gans/. Needs matplotlib.
+FD over the images that were seen (SET_fd.png) and the first fakes of the lowest seed
+(SET_grids.png) for the runs that are in runs/image_gans/. Needs matplotlib.
 """
 
 import json
@@ -85,7 +85,8 @@ def draw_grids(data: str, families: dict[str, dict[int, dict]]) -> None:
     figure, places = plt.subplots(len(families), 1, figsize=(6, 1.9 * len(families)))
     for family, place in zip(families, np.atleast_1d(places), strict=True):
         place.set_axis_off()
-        grids = sorted((RUNS / f"{data}-{family}-{min(families[family])}" / "samples").glob("[0-9]*.png"))
+        workdir = RUNS / f"{data}-{family}-{min(families[family])}"
+        grids = sorted((workdir / "samples").glob("[0-9]*.png"))
         if grids:
             grid = np.asarray(Image.open(grids[-1]))
             place.imshow(grid[: len(grid) * SHOWN // 8], cmap="gray", interpolation="nearest")
