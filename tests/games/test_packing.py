@@ -20,8 +20,10 @@ from jaxgan.objectives.losses import LOSSES
 from jaxgan.objectives.terms import TERMS
 from jaxgan.schema import augmentation
 
-# Terms of classes, and of generators with styles, are not of points; see test_combinations.py.
-NAMES = tuple(name for name in TERMS if name not in ("acgan", "d2d_ce", "path_length"))
+# Terms of classes, of generators with styles and of discriminators that draw are not of points; see
+# test_combinations.py.
+PICTURES = ("acgan", "d2d_ce", "path_length", "reconstruction")
+NAMES = tuple(name for name in TERMS if name not in PICTURES)
 SGD = Optimizer(optax.sgd(1e-2), lambda count: 1e-2)
 OPTIMIZERS = {"gen": SGD, "disc": SGD}
 

@@ -174,8 +174,9 @@ TORCH_TERMS = {
     ),
 }
 # Their values are random or of parameters alone: test_consistency.py, test_path_length.py and
-# test_regularisers.py have them by hand.
-ELSEWHERE = {("cr", "disc"), ("bcr", "disc"), ("orthogonal", "gen"), ("path_length", "gen")}
+# test_regularisers.py have them by hand, test_light.py those of pictures that were drawn.
+ELSEWHERE = {("cr", "disc"), ("bcr", "disc"), ("orthogonal", "gen"), ("path_length", "gen"),
+             ("reconstruction", "disc")}  # fmt: skip
 
 
 @pytest.mark.parametrize("name, player", TORCH_TERMS)
