@@ -176,7 +176,7 @@ def mean(values: list[float | None], scale: float = 1.0) -> str:
     if not len(kept):
         return "diverged"
     error = f"±{kept.std(ddof=1) / len(kept) ** 0.5:.2g}" if len(kept) > 1 else ""
-    return f"{kept.mean():.3g}{error}"
+    return f"{kept.mean():.{3 if kept.mean() < 999.5 else 4}g}{error}"
 
 
 def found(line: dict) -> str:

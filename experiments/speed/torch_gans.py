@@ -5,23 +5,11 @@ are taken for the parameters that are updated and for no others, a penalty's for
 is that of the loss, optimizers are fused and the averaged generator is updated by foreach kernels.
 """
 
-import math
-
 import torch
 import torch.nn.functional as F
 from torch import nn
-from torch.nn.utils.parametrizations import spectral_norm
-from torch_residual import biggan, r3gan
+from torch_residual import Unflatten, biggan, r3gan, resnet
 from torch_stylegan2 import stylegan2
-
-
-class Unflatten(nn.Module):
-    def __init__(self, *shape: int):
-        super().__init__()
-        self.shape = shape
-
-    def forward(self, x):
-        return x.reshape(-1, *self.shape)
 
 
 def mlp(w):
@@ -72,54 +60,6 @@ def dcgan_keras(w):
     return nn.Sequential(*gen), nn.Sequential(
         *disc, nn.Flatten(), nn.Linear(2 * d * side * side, 1)
     )
-
-
-class BlockUp(nn.Module):
-    def __init__(self, inputs: int, features: int):
-        super().__init__()
-        self.norm1, self.norm2 = nn.BatchNorm2d(inputs), nn.BatchNorm2d(features)
-        self.conv1 = nn.Conv2d(inputs, features, 3, 1, 1)
-        self.conv2 = nn.Conv2d(features, features, 3, 1, 1)
-        self.shortcut = nn.Conv2d(inputs, features, 1)
-
-    def forward(self, x):
-        h = self.conv1(F.interpolate(F.relu(self.norm1(x)), scale_factor=2))
-        h = self.conv2(F.relu(self.norm2(h)))
-        return h + F.interpolate(self.shortcut(x), scale_factor=2)
-
-
-class BlockDown(nn.Module):
-    def __init__(self, inputs: int, features: int, halve: bool, first: bool = False):
-        super().__init__()
-        inner = features if first else inputs
-        self.halve, self.first = halve, first
-        self.conv1 = spectral_norm(nn.Conv2d(inputs, inner, 3, 1, 1))
-        self.conv2 = spectral_norm(nn.Conv2d(inner, features, 3, 1, 1))
-        changes = halve or inputs != features
-        self.shortcut = spectral_norm(nn.Conv2d(inputs, features, 1)) if changes else nn.Identity()
-
-    def forward(self, x):
-        h = self.conv2(F.relu(self.conv1(x if self.first else F.relu(x))))
-        if self.halve:
-            h, x = F.avg_pool2d(h, 2), F.avg_pool2d(x, 2)
-        return h + self.shortcut(x)
-
-
-class SumPool(nn.Module):
-    def forward(self, x):
-        return F.relu(x).sum((2, 3))
-
-
-def resnet(w):
-    ups = int(math.log2(w.resolution // 4))
-    gen = [nn.Linear(w.latent_dim, 16 * w.gen_width), Unflatten(w.gen_width, 4, 4)]
-    gen += [BlockUp(w.gen_width, w.gen_width) for _ in range(ups)]
-    gen += [nn.BatchNorm2d(w.gen_width), nn.ReLU(True)]
-    gen += [nn.Conv2d(w.gen_width, w.channels, 3, 1, 1), nn.Tanh()]
-    d = w.disc_width
-    disc = [BlockDown(w.channels, d, True, first=True), BlockDown(d, d, True)]
-    disc += [BlockDown(d, d, False), BlockDown(d, d, False), SumPool()]
-    return nn.Sequential(*gen), nn.Sequential(*disc, spectral_norm(nn.Linear(d, 1)))
 
 
 NETWORKS = {

@@ -1,4 +1,4 @@
-"""BigGAN and R3GAN without classes in PyTorch, the same networks as jaxgan's."""
+"""SNGAN's ResNet, BigGAN and R3GAN without classes in PyTorch: the same networks as jaxgan's."""
 
 import math
 
@@ -8,6 +8,67 @@ from torch import nn
 from torch.nn.utils.parametrizations import spectral_norm
 
 GROUP = 16  # channels of R3GAN's grouped convolutions
+
+
+class Unflatten(nn.Module):
+    def __init__(self, *shape: int):
+        super().__init__()
+        self.shape = shape
+
+    def forward(self, x):
+        return x.reshape(-1, *self.shape)
+
+
+class BlockUp(nn.Module):
+    def __init__(self, inputs: int, features: int):
+        super().__init__()
+        self.norm1, self.norm2 = nn.BatchNorm2d(inputs), nn.BatchNorm2d(features)
+        self.conv1 = nn.Conv2d(inputs, features, 3, 1, 1)
+        self.conv2 = nn.Conv2d(features, features, 3, 1, 1)
+        self.shortcut = nn.Conv2d(inputs, features, 1)
+
+    def forward(self, x):
+        h = self.conv1(F.interpolate(F.relu(self.norm1(x)), scale_factor=2))
+        h = self.conv2(F.relu(self.norm2(h)))
+        return h + F.interpolate(self.shortcut(x), scale_factor=2)
+
+
+class BlockDown(nn.Module):
+    def __init__(self, inputs: int, features: int, halve: bool, first: bool = False):
+        super().__init__()
+        inner = features if first else inputs
+        self.halve, self.first = halve, first
+        self.conv1 = spectral_norm(nn.Conv2d(inputs, inner, 3, 1, 1))
+        self.conv2 = spectral_norm(nn.Conv2d(inner, features, 3, 1, 1))
+        changes = halve or inputs != features
+        self.shortcut = spectral_norm(nn.Conv2d(inputs, features, 1)) if changes else nn.Identity()
+
+    def forward(self, x):
+        h = self.conv2(F.relu(self.conv1(x if self.first else F.relu(x))))
+        if self.halve:
+            h, x = F.avg_pool2d(h, 2), F.avg_pool2d(x, 2)
+        return h + self.shortcut(x)
+
+
+class SumPool(nn.Module):
+    def forward(self, x):
+        return F.relu(x).sum((2, 3))
+
+
+def resnet_discriminator(w):
+    d = w.disc_width
+    disc = [BlockDown(w.channels, d, True, first=True), BlockDown(d, d, True)]
+    disc += [BlockDown(d, d, False), BlockDown(d, d, False), SumPool()]
+    return nn.Sequential(*disc, spectral_norm(nn.Linear(d, 1)))
+
+
+def resnet(w):
+    ups = int(math.log2(w.resolution // 4))
+    gen = [nn.Linear(w.latent_dim, 16 * w.gen_width), Unflatten(w.gen_width, 4, 4)]
+    gen += [BlockUp(w.gen_width, w.gen_width) for _ in range(ups)]
+    gen += [nn.BatchNorm2d(w.gen_width), nn.ReLU(True)]
+    gen += [nn.Conv2d(w.gen_width, w.channels, 3, 1, 1), nn.Tanh()]
+    return nn.Sequential(*gen), resnet_discriminator(w)
 
 
 def conv(inputs: int, outputs: int, size: int):
@@ -59,37 +120,9 @@ class BigGenerator(nn.Module):
         return torch.tanh(self.last(F.relu(self.norm(x))))
 
 
-class BigDown(nn.Module):
-    def __init__(self, inputs: int, features: int, halve: bool, first: bool = False):
-        super().__init__()
-        self.halve, self.first = halve, first
-        self.conv1, self.conv2 = conv(inputs, features, 3), conv(features, features, 3)
-        changes = halve or inputs != features
-        self.shortcut = conv(inputs, features, 1) if changes else nn.Identity()
-
-    def forward(self, x):
-        h = self.conv2(F.relu(self.conv1(x if self.first else F.relu(x))))
-        if self.halve:
-            h, x = F.avg_pool2d(h, 2), F.avg_pool2d(x, 2)
-        return h + self.shortcut(x)
-
-
-class BigDiscriminator(nn.Module):
-    def __init__(self, w):
-        super().__init__()
-        d = w.disc_width
-        self.blocks = nn.Sequential(
-            BigDown(w.channels, d, True, first=True), BigDown(d, d, True),
-            BigDown(d, d, False), BigDown(d, d, False),
-        )  # fmt: skip
-        self.out = spectral_norm(nn.Linear(d, 1))
-
-    def forward(self, images):
-        return self.out(F.relu(self.blocks(images)).sum((2, 3)))
-
-
 def biggan(w):
-    return BigGenerator(w), BigDiscriminator(w)
+    """At 32x32 its discriminator is SNGAN's."""
+    return BigGenerator(w), resnet_discriminator(w)
 
 
 class R3Block(nn.Module):
