@@ -17,6 +17,7 @@ What makes the others slow there (read from optimized HLO, jax 0.10.2 and 0.12.0
 """
 
 import dataclasses
+import itertools
 import math
 
 import jax
@@ -161,7 +162,54 @@ def prefers_winograd(geometry, inputs, outputs, dtype, *, share=0.6) -> bool:
     )
 
 
+def is_pointwise(geometry) -> bool:
+    """Whether the kernel has a single pixel: then all three are matrix products over features.
+
+    Measured (1 core, ms, as convolutions and as products: conv; input gradient; weight gradient),
+    batch 16, 32x32: 128 -> 256: 15, 13; 17, 13; 94, 13, and 256 -> 128: 17, 14; 16, 14; 53, 16.
+    """
+    return math.prod(geometry.kernel_size) == 1
+
+
+def _pixels(x, geometry):
+    """What a kernel of one pixel sees of x, [N, I]."""
+    edges = [(lo, hi, 0) for lo, hi in geometry.padding]
+    x = lax.pad(x, jnp.zeros((), x.dtype), [(0, 0, 0), *edges, (0, 0, 0)])
+    steps = zip(geometry.output_size, geometry.strides, strict=True)
+    ends = [(n - 1) * s + 1 for n, s in steps]
+    x = lax.slice(x, (0,) * x.ndim, (len(x), *ends, x.shape[-1]), (1, *geometry.strides, 1))
+    return x.reshape(-1, x.shape[-1])
+
+
+def _weight_grad_by_pixels(x, y, geometry):
+    """A matrix product for each pixel of the kernel, with the part of x that it sees."""
+    y = y.reshape(-1, y.shape[-1])
+    products = []
+    for place in itertools.product(*map(range, geometry.kernel_size)):
+        before = [p * d for p, d in zip(place, geometry.dilation, strict=True)]
+        each = zip(geometry.axes(), before, strict=True)
+        padding = tuple(
+            (lo - b, (n - 1) * s + 1 - size - lo + b) for ((lo, _), n, s, _, _, size), b in each
+        )
+        alone = dataclasses.replace(
+            geometry, kernel_size=(1,) * len(place), padding=padding, dilation=(1,) * len(place)
+        )
+        products.append(_pixels(x, alone).T @ y)
+    return jnp.stack(products).reshape(*geometry.kernel_size, *products[0].shape)
+
+
+def _pointwise_input_grad(y, w, geometry):
+    x = (y.reshape(-1, y.shape[-1]) @ w.reshape(w.shape[-2:]).T).reshape(*y.shape[:-1], -1)
+    edges = [
+        (-lo, size + lo - (n - 1) * s - 1, s - 1) for (lo, _), n, s, _, _, size in geometry.axes()
+    ]
+    return lax.pad(x, jnp.zeros((), x.dtype), [(0, 0, 0), *edges, (0, 0, 0)])
+
+
 def fast_conv(x, w, geometry):
+    if is_pointwise(geometry):
+        y = _pixels(x, geometry) @ w.reshape(w.shape[-2:])
+        return y.reshape(len(x), *geometry.output_size, -1)
     if prefers_winograd(geometry, *w.shape[-2:], x.dtype):
         return winograd.conv(x, w, geometry)
     ones = (1,) * len(geometry.strides)
@@ -169,15 +217,19 @@ def fast_conv(x, w, geometry):
 
 
 def fast_weight_grad(x, y, geometry):
-    """Images are the features of this convolution, input channels its batch, y its kernel.
+    """Of many features matrix products, one for each pixel of the kernel; else a convolution whose
+    features are the images, its batch the input channels, and its kernel y.
 
-    Measured (batch 128, as JAX derives it at top level; here at top level and in a scan; matrix
-    products over shifted slices): 16x16x64 -> 128, 4x4 stride 2: 21; 20, 23; 30 ms. 8x8x128 -> 256:
-    28; 28, 26; 27 ms. 7x7x256 -> 128, 5x5 stride 1: 53; 55, 54; 92 ms. 14x14x64 -> 128, 5x5 stride
-    2: 34; 35, 37; 98 ms. The first at batch 32 in a scan: 780 ms as JAX derives it, 8 ms here.
+    Measured (1 core, batch 32; the convolution and the products, at top level; in a scan): 3x3
+    stride 2, 65x65x64 -> 128: 295, 160; 310, 113 ms, 33x33x128 -> 128: 123, 63; 66, 54, 17x17x128
+    -> 128: 15, 10; 13, 9. 5x5 stride 2, batch 64, 16x16x64 -> 128: 27, 26; 27, 26. Few features:
+    3x3, 32x32x64 -> 3: 8, 70; 12, 55, 32x32x16 -> 16: 3, 9; 4, 10. What JAX derives in place of the
+    convolution took 780 ms in a scan where this takes 8 (4x4 stride 2, 16x16x64 -> 128).
     """
     if prefers_winograd(geometry, x.shape[-1], y.shape[-1], x.dtype):
         return winograd.weight_grad(x, y, geometry)
+    if is_pointwise(geometry) or min(x.shape[-1], y.shape[-1]) >= 32:
+        return _weight_grad_by_pixels(x, y, geometry)
     ones = (1,) * len(geometry.strides)
     padding = [
         (lo, (n - 1) * s + (k - 1) * d + 1 - size - lo)
@@ -190,6 +242,8 @@ def fast_weight_grad(x, y, geometry):
 
 
 def fast_input_grad(y, w, geometry):
+    if is_pointwise(geometry):
+        return _pointwise_input_grad(y, w, geometry)
     # A kernel that is no multiple of the stride has no blocks, and a dilated y is mostly zeros.
     # Measured (3x3 stride 2, batch 32; dilated y, and winograd): 65x65x64 of 32x32x32: 88, 52 ms;
     # 33x33x64 of 16x16x128: 12.8, 8.7 ms; but 17x17x128 of 8x8x128: 4.7, 5.8 ms.

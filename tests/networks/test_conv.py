@@ -172,6 +172,28 @@ def test_input_gradient_by_depth_to_space(size, kernel, strides, padding):
     np.testing.assert_array_equal(forms.fast_input_grad(y, w, geometry), expected)
 
 
+@few
+@given(problems(transposed=True))
+def test_weight_gradient_by_pixels(problem):
+    x, w, options = problem
+    options["padding"] = ops._pairs(options["padding"], w.ndim - 2)
+    geometry = ops._geometry(x.shape[1:-1], w.shape[:-2], *options.values(), 1)
+    y = integers(2, len(x), *geometry.output_size, w.shape[-1])
+    expected = forms.native_weight_grad(x, y, geometry=geometry)
+    np.testing.assert_array_equal(forms._weight_grad_by_pixels(x, y, geometry), expected)
+
+
+@pytest.mark.parametrize("padding", ["VALID", [(2, 2)] * 2, ((-1, 0), (3, -2))])
+@pytest.mark.parametrize("strides", [1, 2, (1, 3)])
+def test_kernels_of_one_pixel(strides, padding):
+    x, w = integers(0, 2, 7, 8, 6), integers(1, 1, 1, 3, 8)
+    options = dict(strides=strides, padding=padding, groups=2)
+    ours = everything(lambda x, w: ops.conv(x, w, **options))
+    assert_same(
+        jax.jit(ours)(x, w), jax.jit(everything(lambda x, w: lax_conv(x, w, **options)))(x, w)
+    )
+
+
 def test_depthwise_with_more_groups_than_are_unrolled():
     x, w = integers(0, 2, 5, 5, 130), integers(1, 3, 3, 1, 130)
     ours = everything(lambda x, w: ops.conv(x, w, groups=130))
