@@ -202,6 +202,8 @@ def resolve(config: ConfigDict, dataset: Dataset) -> ConfigDict:
             resolved.data.channels = dataset.image_shape[-1]
         resolved.data.num_classes = dataset.num_classes if config.data.labels else 0
         resolved.data.num_examples = dataset.num_examples
+        vectors = dataset.label_vectors if config.data.labels else ()
+        resolved.data.label_vectors = tuple(tuple(map(float, row)) for row in vectors)
     return resolved.lock()
 
 
@@ -232,6 +234,7 @@ def build_game(config: ConfigDict) -> AdversarialGame:
             remat=config.train.remat,
             disc_weight=config.loss_weight.disc,
             gen_weight=config.loss_weight.gen,
+            label_vectors=label_vectors(config),
         )
         jax.eval_shape(game.init, jax.random.key(0), example_batch(config))
     return game
@@ -261,9 +264,17 @@ def example_batch(config: ConfigDict) -> Batch:
     """The shapes of a batch, without the data."""
     size = config.data.batch_size
     batch = {"image": jax.ShapeDtypeStruct((size, *config.data.image_shape), jnp.float32)}
-    if config.data.num_classes:
+    classes = config.data.num_classes
+    if classes and label_vectors(config):
+        batch["label"] = jax.ShapeDtypeStruct((size, classes), jnp.float32)
+    elif classes:
         batch["label"] = jax.ShapeDtypeStruct((size,), jnp.int32)
     return batch
+
+
+def label_vectors(config: ConfigDict) -> tuple[tuple[float, ...], ...]:
+    """Some labels of the data, where they are vectors; () where they are classes, or none."""
+    return config.data.get("label_vectors", ())
 
 
 def build_term(name: str, fields: Mapping[str, Any], steps: int) -> WeightedTerm:
@@ -452,5 +463,5 @@ def build_scorer(
 
 
 def fake_labels(labels: np.ndarray, count: int) -> np.ndarray:
-    """Classes of `count` fakes, as frequent as among the real ones."""
-    return np.resize(labels, count)
+    """Labels of `count` fakes, as frequent as among the real ones."""
+    return np.resize(labels, (count, *labels.shape[1:]))

@@ -24,7 +24,7 @@ class Plan(NamedTuple):
     """Which images, in the order of a grid with so many columns; of a walk, of its frames."""
 
     points: jax.Array  # [N, P]
-    labels: jax.Array | None  # [N]
+    labels: jax.Array | None  # [N] of classes, or [N, K]
     columns: int
 
 
@@ -33,7 +33,7 @@ class Maker:
 
     def __init__(self, space: Latents, generator: Generator, flags: Namespace):
         self.space, self.generator, self.flags = space, generator, flags
-        self.num_classes = space.game.gen.num_classes
+        self.num_classes = space.game.num_labels
         self.classes = choose_classes(self.num_classes, flags.label)
         for truncation in [flags.truncation, *(flags.sweep or [])]:
             space.check(truncation)
@@ -45,13 +45,15 @@ class Maker:
             raise UsageError(f"--layers must be in 0..{space.layers - 1}; got {max(flags.layers)}")
 
     def plan(self) -> Plan:
-        """What the flags ask for."""
+        """What the flags ask for, with the labels as the generator takes them."""
         flags = self.flags
         asked = {
             "walk": self.walk, "interpolate": self.interpolate, "mix": self.mix,
             "sweep": self.sweep, "sefa": self.sefa,
         }  # fmt: skip
-        return next((make for name, make in asked.items() if getattr(flags, name)), self.grid)()
+        make = next((make for name, make in asked.items() if getattr(flags, name)), self.grid)
+        plan = make()
+        return plan._replace(labels=self.as_told(plan.labels))
 
     def latents(self, count: int, truncation: float | None) -> jax.Array:
         """Those of `--seeds`, or `count` of `--seed`."""
@@ -63,6 +65,7 @@ class Maker:
     def points(self, latents, labels, truncation: float | None) -> jax.Array:
         size = BATCH_OF_SEEDS if self.flags.seeds else min(BATCH, len(latents))
         call = partial(self.space.points, truncation=truncation)
+        labels = self.as_told(labels)
         return jnp.asarray(in_batches(call, self.generator, size, latents, labels))
 
     def images(self, plan: Plan) -> np.ndarray:
@@ -160,6 +163,10 @@ class Maker:
         moved = jnp.zeros(space.layers).at[jnp.array(layers)].set(1.0)[:, None] * moves[:, :, None]
         points = sources[:, None, None] + moved
         return Plan(points.reshape(-1, space.layers * space.width), None, STEPS)
+
+    def as_told(self, labels: jax.Array | None) -> jax.Array | None:
+        """As the generator takes them: vectors by their numbers, where labels are vectors."""
+        return None if labels is None else self.space.game.labels(labels)
 
     def labels_of(self, turns: jax.Array) -> jax.Array | None:
         """The classes that were chosen, or all, in turn; None for an unconditional generator."""

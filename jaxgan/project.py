@@ -47,7 +47,9 @@ def main(arguments: list[str]) -> None:
     if not isinstance(space, Styles):
         raise UsageError("this generator has no styles to be found (gen.name='stylegan2' has)")
     distance = distance_of(flags.features, game.gen.image_shape[-1])
-    classes = classes_of(game.gen.num_classes, flags.label)
+    classes = classes_of(game.num_labels, flags.label)
+    if classes is not None:
+        classes = game.labels(classes)
     known = None
     if flags.image:
         target = read_image(flags.image, game.gen.image_shape)

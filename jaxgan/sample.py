@@ -5,6 +5,7 @@ python -m jaxgan.sample --workdir runs/a --num 1000 --npz fakes.npz
 python -m jaxgan.sample --workdir runs/a --seeds 1,2,5-8 --truncation 0.7
 python -m jaxgan.sample --workdir runs/a --label 3
 python -m jaxgan.sample --workdir runs/a --label all
+python -m jaxgan.sample --workdir runs/a --vector 0,0.5,1 --vector 1,0,0
 python -m jaxgan.sample --workdir runs/a --interpolate 8 --path linear
 python -m jaxgan.sample --workdir runs/a --walk 100 --out walk.gif
 python -m jaxgan.sample --workdir runs/a --sweep 0.25,0.5,0.75,1
@@ -17,6 +18,7 @@ in its styles w, others in their latents.
 
 import argparse
 import math
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -25,6 +27,7 @@ from jaxgan.cli import Parser, run
 from jaxgan.engine.report import save_grid, tiled, to_uint8
 from jaxgan.errors import UsageError
 from jaxgan.film import FILMS, find_ffmpeg
+from jaxgan.games.adversarial import AdversarialGame
 from jaxgan.grids import Maker, in_rows, parse_layers, parse_truncations
 from jaxgan.latents import MAX_SEED, PATHS, parse_seeds
 from jaxgan.styles import space_of
@@ -42,6 +45,8 @@ def main(arguments: list[str]) -> None:
         batch_statistics=flags.batch_stats,
         member=flags.member,
     )
+    if flags.vector:
+        game = told(game, flags.vector)
     maker = Maker(space_of(game), ema, flags)
     plan = maker.plan()
     images = maker.images(plan)
@@ -51,7 +56,7 @@ def main(arguments: list[str]) -> None:
     if flags.npz:
         arrays = {"points": images} if points else {"images": to_uint8(images)}
         if plan.labels is not None:
-            arrays["labels"] = np.asarray(plan.labels, np.int32)
+            arrays["labels"] = np.asarray(plan.labels)
         np.savez_compressed(flags.npz, **arrays)
         print(f"{len(images)} images in {flags.npz}")
     if flags.walk:
@@ -65,6 +70,35 @@ def main(arguments: list[str]) -> None:
         grid = in_rows(images, plan.columns)
         save_grid(flags.out, grid)
         print(f"grid of {grid.shape[0]} x {grid.shape[1]} images in {flags.out}")
+
+
+def told(game: AdversarialGame, vectors: list[tuple[float, ...]]) -> AdversarialGame:
+    """The game with these vectors to choose labels from.
+
+    Raises:
+      UsageError: its labels are no vectors, or not as long.
+    """
+    if not game.label_vectors:
+        raise UsageError("--vector: this generator was trained without labels that are vectors")
+    length = game.gen.num_classes
+    if wrong := [vector for vector in vectors if len(vector) != length]:
+        raise UsageError(f"--vector needs {length} numbers; got {len(wrong[0])}")
+    return replace(game, label_vectors=tuple(vectors))
+
+
+def parse_vector(text: str) -> tuple[float, ...]:
+    """The numbers of "0,0.5,1".
+
+    Raises:
+      argparse.ArgumentTypeError: they are none, or not finite.
+    """
+    try:
+        vector = tuple(float(part) for part in text.split(","))
+    except ValueError:
+        vector = (math.nan,)
+    if not all(map(math.isfinite, vector)):
+        raise argparse.ArgumentTypeError(f"expected numbers like 0,0.5,1; got {text!r}")
+    return vector
 
 
 def parse(arguments: list[str]) -> argparse.Namespace:
@@ -90,7 +124,17 @@ def parse(arguments: list[str]) -> argparse.Namespace:
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--seeds", default="", metavar="1,2,5-8", help="an image of each")
     parser.add_argument(
-        "--label", default="", help="class of a conditional generator, several as 1,2,5, or all"
+        "--label",
+        default="",
+        help="class of a conditional generator (of vectors: which), several as 1,2,5, or all",
+    )
+    parser.add_argument(
+        "--vector",
+        action="append",
+        type=parse_vector,
+        metavar="0,0.5,1",
+        help="label of a generator whose labels are vectors; several times: of several, which "
+        "--label then numbers",
     )
     parser.add_argument(
         "--truncation",

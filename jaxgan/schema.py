@@ -111,7 +111,7 @@ DEFAULTS: dict[str, Any] = {
     },
 }
 # What a resolved config adds: facts of the data set, from which sampling builds the networks.
-RESOLVED = ("image_shape", "num_classes", "num_examples")
+RESOLVED = ("image_shape", "num_classes", "num_examples", "label_vectors")
 POSITIVE = (
     "seeds",
     "data.batch_size",

@@ -59,7 +59,6 @@ def load_generator(
     }[weights]
     if batch_statistics == "standing":
         batches, size = STANDING
-        classes = game.gen.num_classes
         variables = standing_statistics(
             game,
             generator["params"],
@@ -67,7 +66,7 @@ def load_generator(
             fold(jax.random.key(seed), "standing"),
             batches=batches,
             batch_size=size,
-            labels=jnp.arange(batches * size) % classes if classes else None,
+            labels=game.labels(jnp.arange(batches * size)),
         )
         generator = {**generator, "variables": variables}
     return Trained(config, game, generator, int(state.step))

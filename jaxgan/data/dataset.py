@@ -9,6 +9,8 @@ import numpy as np
 
 from jaxgan.errors import UsageError
 
+SHOWN = 16  # labels in a picture of samples
+
 
 @runtime_checkable
 class ImageSource(Protocol):
@@ -39,8 +41,9 @@ class Dataset:
     Attributes:
       name: what messages and reports call the set.
       images: uint8 [N, H, W, C], float32 [N, d], or an `ImageSource` of N images [H, W, C].
-      labels: int32 [N] in [0, num_classes), or None.
-      classes: the classes' names; () when unlabelled.
+      labels: int32 [N] in [0, num_classes); float32 [N, num_classes], where an image has several
+        classes, a share of each, or any numbers that describe it; or None.
+      classes: the names of the classes, or of a vector's entries; () when unlabelled.
       modes: of points, where they are known.
       count, gather: of a set whose examples are made of several images: how many there are, and
         (images, indices [...]) -> uint8 [..., H', W', C'], for NumPy and JAX arrays alike.
@@ -74,6 +77,9 @@ class Dataset:
             return
         object.__setattr__(self, "classes", tuple(str(name) for name in self.classes))
         labels = np.asarray(self.labels)
+        if labels.ndim == 2:
+            object.__setattr__(self, "labels", self._vectors(labels))
+            return
         if labels.shape != (len(self.images),) or labels.dtype.kind not in "iu":
             raise UsageError(
                 f"data set {self.name!r}: labels are {labels.dtype} {list(labels.shape)}; "
@@ -86,6 +92,18 @@ class Dataset:
                 f"expected 0 to {len(self.classes) - 1} for its {len(self.classes)} classes"
             )
         object.__setattr__(self, "labels", labels.astype(np.int32))
+
+    def _vectors(self, labels: np.ndarray) -> np.ndarray:
+        expected = (len(self.images), len(self.classes))
+        if labels.shape != expected or labels.dtype.kind not in "fiub" or not expected[1]:
+            raise UsageError(
+                f"data set {self.name!r}: labels are {labels.dtype} {list(labels.shape)}; expected "
+                f"{list(expected)}, a vector for each image with an entry for each name in classes"
+            )
+        labels = labels.astype(np.float32)
+        if bad := np.count_nonzero(~np.isfinite(labels).all(axis=1)):
+            raise UsageError(f"data set {self.name!r}: {bad} labels are not finite")
+        return labels
 
     @property
     def is_resident(self) -> bool:
@@ -117,5 +135,13 @@ class Dataset:
 
     @property
     def num_classes(self) -> int:
-        """0 when the set has no labels."""
+        """Of vectors the length; 0 when the set has no labels."""
         return len(self.classes)
+
+    @property
+    def label_vectors(self) -> np.ndarray:
+        """Where labels are vectors, at most SHOWN different ones, [n, K]; else [0, 0]."""
+        if self.labels is None or self.labels.ndim == 1:
+            return np.zeros((0, 0), np.float32)
+        spread = np.linspace(0, len(self.labels) - 1, SHOWN).astype(int)
+        return np.unique(self.labels[spread], axis=0)

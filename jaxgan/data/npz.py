@@ -31,8 +31,8 @@ def load_npz(
     """Reads `dir`, which is a .npz file or a folder that holds `<split>.npz`.
 
     The file's keys: `images`, uint8 [N, H, W, C] or [N, H, W]; optional `labels`, integers [N]
-    from 0; optional `classes`, strings, by default the numbers. Other dtypes of images are
-    refused: whether floats lie in [0, 1], [-1, 1] or [0, 255] would have to be guessed.
+    from 0, or vectors [N, K]; optional `classes`, strings, by default the numbers. Other dtypes of
+    images are refused: whether floats lie in [0, 1], [-1, 1] or [0, 255] would have to be guessed.
 
     Raises:
       UsageError: the file is missing, damaged, or does not hold these.
@@ -60,11 +60,14 @@ def load_npz(
     numbers, classes = None, ()
     if keep:
         numbers = arrays["labels"]
-        if numbers.dtype.kind not in "iu" or numbers.ndim != 1 or numbers.size == 0:
+        of_classes = numbers.ndim == 1 and numbers.dtype.kind in "iu"
+        if not (of_classes or numbers.ndim == 2) or numbers.size == 0:
             raise UsageError(
-                f"{path}: labels are {numbers.dtype} {list(numbers.shape)}; expected integers [N]"
+                f"{path}: labels are {numbers.dtype} {list(numbers.shape)}; expected integers [N], "
+                "or vectors [N, K]"
             )
-        classes = tuple(map(str, arrays.get("classes", range(int(numbers.max()) + 1))))
+        count = int(numbers.max()) + 1 if of_classes else numbers.shape[1]
+        classes = tuple(map(str, arrays.get("classes", range(count))))
     return Dataset(
         name=path.stem,
         images=shaping.arrays(images, path.stem),

@@ -61,6 +61,7 @@ class AdversarialGame:
       a generator does nothing but match features.
     dtype: what the networks compute in, "float32" or "bfloat16"; losses and terms are float32.
     remat: a pass through a network keeps no activations for its gradient, which passes once more.
+    label_vectors: where labels are no classes but vectors, some of those of the data.
     """
 
     gen: nn.Module
@@ -75,6 +76,7 @@ class AdversarialGame:
     gen_weight: float = 1.0
     dtype: str = "float32"
     remat: bool = False
+    label_vectors: tuple[tuple[float, ...], ...] = ()
 
     def __post_init__(self):
         if self.packing > 1 and self.gen.num_classes:
@@ -209,11 +211,23 @@ class AdversarialGame:
         return apply(self.disc, params, variables, packs, None, train=False, dtype=self.dtype)[0]
 
     def preview(self, params: Any, variables: Any, batch: Batch, key: jax.Array) -> jax.Array:
-        """8 rows of 8; with labels a row for each of the first 16 classes."""
-        rows, columns = min(self.gen.num_classes, 16) or 8, 8
-        labels = jnp.repeat(jnp.arange(rows), columns) if self.gen.num_classes else None
+        """8 rows of 8; with labels a row for each of the first 16."""
+        rows, columns = min(self.num_labels, 16) or 8, 8
+        labels = self.labels(jnp.repeat(jnp.arange(rows), columns))
         images = self.sample(params, variables, self.latents(key, rows * columns), labels)
         return images.reshape(rows, columns, *images.shape[1:])
+
+    @property
+    def num_labels(self) -> int:
+        """Of the labels to choose from for a fake: of classes, or `label_vectors`; 0: of none."""
+        return len(self.label_vectors) or self.gen.num_classes
+
+    def labels(self, numbers: jax.Array) -> jax.Array | None:
+        """Those labels, going round: classes [N], or vectors [N, K]; None without labels."""
+        if not self.num_labels:
+            return None
+        numbers = numbers % self.num_labels
+        return jnp.array(self.label_vectors)[numbers] if self.label_vectors else numbers
 
     def sample(self, params: Any, variables: Any, latents: jax.Array, labels: jax.Array | None):
         """Images [B, ...] of a trained generator; batch norm by its averages."""

@@ -35,7 +35,7 @@ class FakeMaker:
     ) -> Images:
         """`count` images of `generator` ({"params", "variables"}), a function of the key.
 
-        labels: int32 [count] for a conditional generator.
+        labels: [count, ...] for a conditional generator.
         """
         latents = np.asarray(self._game.latents(fold(key, "latents"), count))
         size = min(BATCH, count)  # one shape, also for the last batch

@@ -28,7 +28,7 @@ def standing_statistics(
     over `batches` batches of fresh latents, of each batch's mean and variance. variables without
     batch statistics are returned as they are.
 
-    labels: int32 [batches * batch_size] of a conditional generator.
+    labels: [batches * batch_size, ...] of a conditional generator.
 
     A module tells `new = m old + (1 - m) batch` and not `batch`. As that is linear in `old`, the
     values for old = 0 and old = 1 give m and with it the batch's own.

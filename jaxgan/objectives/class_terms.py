@@ -7,13 +7,21 @@ makes fakes that it recognises as what they were to be.
 import chex
 import jax
 import jax.numpy as jnp
-from jax.nn import log_softmax, logsumexp, relu
+from jax.nn import log_sigmoid, log_softmax, logsumexp, relu
 
 
 def cross_entropy(class_logits: jax.Array, labels: jax.Array) -> jax.Array:
-    """-log softmax(class_logits)[labels]: [B, K], int [B] -> [B]."""
+    """-log softmax(class_logits)[labels]: [B, K], int [B] -> [B].
+
+    Labels may be float [B, K] in [0, 1] instead, where an image has several classes: each is then a
+    question of its own, -y log sigmoid(class_logits) - (1 - y) log sigmoid(-class_logits), summed.
+    """
+    class_logits = _widened(class_logits)
+    if labels.shape == class_logits.shape:
+        yes, no = log_sigmoid(class_logits), log_sigmoid(-class_logits)
+        return -jnp.sum(labels * yes + (1 - labels) * no, axis=1)
     _require_classes(labels)
-    log_p = log_softmax(_widened(class_logits))
+    log_p = log_softmax(class_logits)
     return -jnp.take_along_axis(log_p, labels[:, None], axis=1)[:, 0]
 
 
@@ -93,7 +101,10 @@ def d2d_ce_gen(
 
 def _require_classes(labels: jax.Array) -> None:
     if labels.ndim != 1 or not jnp.issubdtype(labels.dtype, jnp.integer):
-        raise ValueError(f"classes are integers [B]; got labels {labels.dtype}{labels.shape}")
+        raise ValueError(
+            "this term needs one class for each image, integers [B]; "
+            f"got labels {labels.dtype}{list(labels.shape)}"
+        )
 
 
 def _widened(x):

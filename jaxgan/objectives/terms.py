@@ -9,7 +9,7 @@ The positional parameters of a term's functions say what they need, by name, fro
     judge           the same, for whoever takes no gradient of each example's logit
     real, fake      images [B, ...], NHWC for pictures
     real_logits, fake_logits        [B]
-    labels          int [B], of the reals and of the fakes
+    labels          int [B] or float [B, K], of the reals and of the fakes
     step            of training, int []
     params          the parameters of the player whose loss it is
     key             a typed PRNG key of the term's own

@@ -21,7 +21,7 @@ class Images:
       name: what reports call the set.
       count: how many.
       read: (begin, end) -> uint8 [end - begin, H, W, C].
-      labels: int32 [count], or None.
+      labels: int32 [count], or float32 [count, K], or None.
       modes: of points, where they are known.
     """
 

@@ -58,10 +58,10 @@ class Scorer:
                 raise UsageError(
                     f"metric {metric!r} needs held-out real images, which were not trained on"
                 )
-            if "held_out_labels" in held_out and self._held_out.labels is None:
-                raise UsageError(f"metric {metric!r} needs labels of the held-out images")
-        if "real_labels" in needs and self.real.labels is None:
-            raise UsageError(f"metric {metric!r} needs labels of the real images")
+            if "held_out_labels" in held_out and not has_classes(self._held_out):
+                raise UsageError(f"metric {metric!r} needs classes of the held-out images")
+        if "real_labels" in needs and not has_classes(self.real):
+            raise UsageError(f"metric {metric!r} needs classes of the real images")
         if "modes" in needs and self.real.modes is None:
             raise UsageError(f"metric {metric!r} needs a distribution whose modes are known")
         if "fake_logits" in needs and not self.network.description.num_logits:
@@ -139,6 +139,11 @@ class Scorer:
         return self._held_out.pixels(PIXELS)
 
 
+def has_classes(images: Images) -> bool:
+    """Whether every image has one; vectors are none."""
+    return images.labels is not None and images.labels.ndim == 1
+
+
 class Offered:
     """See `Scorer.look`; `get` takes a name of `scores.OFFERED`."""
 
@@ -167,8 +172,8 @@ class Offered:
 
     @property
     def fake_labels(self) -> np.ndarray:
-        if self.fake.labels is None:
-            raise UsageError("a metric needs labels of the fakes, and they have none")
+        if not has_classes(self.fake):
+            raise UsageError("a metric needs classes of the fakes, and they have none")
         return self.fake.labels
 
     @cached_property
