@@ -45,8 +45,9 @@ def table(families: dict[str, dict[int, dict]]) -> str:
     rows = [f"| {' | '.join(head)} |", "|---" * len(head) + "|"]
     for family, seeds in families.items():
         lines = list(seeds.values())
-        sizes = lines[0]["parameters"]
-        cells = [family, f"{sizes['gen']:,}, {sizes['disc']:,}", len(lines), lines[0]["steps"]]
+        sizes = lines[0].get("parameters")  # of both libraries the same, and told nowhere
+        cells = [family, f"{sizes['gen']:,}, {sizes['disc']:,}" if sizes else ""]
+        cells += [len(lines), lines[0]["steps"]]
         cells.append(spread([line["images_per_sec"] for line in lines]))
         for name in names:
             for which in ("last", "best"):
@@ -100,8 +101,9 @@ def main() -> None:
     lines = [json.loads(text) for text in (HERE / "results.jsonl").read_text().splitlines()]
     for data, families in newest(lines).items():
         print(f"{data}\n\n{table(families)}\n")
-        draw_curves(data, families)
-        draw_grids(data, families)
+        if data != "compare":
+            draw_curves(data, families)
+            draw_grids(data, families)
 
 
 if __name__ == "__main__":
