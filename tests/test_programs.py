@@ -204,10 +204,12 @@ def each_system_first() -> Iterator:
 
 @pytest.mark.parametrize("path", list(each_system_first()))
 def test_every_config_trains_two_steps(path, tmp_path):
-    """The recipe's own system at toy size: its networks, loss, terms, optimizers and turns."""
+    """The recipe's own system at toy size: its networks, loss, terms and optimizers."""
+    turns = min(load_config(str(path)).train.disc_turns, 2)  # each is traced and compiled
     main_program.main(
         ["--config", f"{path}:smoke", "--workdir", str(tmp_path / "a"), "--config.train.steps=2",
-         "--config.log.every=1", "--config.eval.every=0", "--config.data.batch_size=8"]
+         "--config.log.every=1", "--config.eval.every=0", "--config.data.batch_size=8",
+         f"--config.train.disc_turns={turns}"]
     )  # fmt: skip
     summary = json.loads((tmp_path / "a" / "summary.json").read_text())
     assert summary["steps"] == 2
@@ -216,17 +218,17 @@ def test_every_config_trains_two_steps(path, tmp_path):
 
 @pytest.mark.parametrize("path", CONFIGS, ids=lambda p: p.stem)
 def test_every_config_builds_at_full_size(path, tmp_path):
-    """Networks and game of the real recipe fit together; only the data are replaced."""
-    config = load_config(str(path))
+    """Networks and game of the real recipe fit together; only data and turns are replaced."""
+    config, replaced = load_config(str(path)), ["--config.train.disc_turns=1"]
     if config.data.name == "stacked_mnist":
-        config = load_config(str(path), ["--config.data.name=stacked_fashion_mnist_10k"])
+        replaced.append("--config.data.name=stacked_fashion_mnist_10k")
     elif config.data.name not in AT_HAND:
         count, side = 2 * config.data.batch_size, config.data.resolution or 28
         shape = (count, side, side, config.data.channels or 1)
         np.savez(tmp_path / "train.npz", images=np.zeros(shape, np.uint8),
                  labels=np.arange(count) % 10)  # fmt: skip
-        config = load_config(str(path), ["--config.data.name=npz", f"--config.data.dir={tmp_path}"])
-    experiment = build(config)
+        replaced += ["--config.data.name=npz", f"--config.data.dir={tmp_path}"]
+    experiment = build(load_config(str(path), replaced))
     assert experiment.run.game.gen.image_shape == experiment.dataset.image_shape
 
 
