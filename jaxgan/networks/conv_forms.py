@@ -181,6 +181,19 @@ def _pixels(x, geometry):
     return x.reshape(-1, x.shape[-1])
 
 
+def prefers_products(geometry, inputs, outputs) -> bool:
+    """Whether a weight gradient is faster as a matrix product for each pixel of the kernel.
+
+    Measured (2 cores, ms; the convolution, and products; in a scan): 3x3 stride 2, batch 32,
+    65x65x64 -> 128: 158, 77; 159, 66, 33x33x128 -> 128: 63, 40; 36, 24, 17x17x128 -> 128: 8.5, 8.0;
+    9.6, 6.2. With 25 pixels nothing is won or much lost: 5x5 stride 2, 14x14x64 -> 128, batch 128:
+    27, 36; 26, 27, stride 1, 7x7x256 -> 128: 64, 144; 63, 111. With few features much is lost (1
+    core): 3x3, 32x32x64 -> 3, batch 32: 8, 70; 12, 55.
+    """
+    few_pixels = max(geometry.strides) > 1 and math.prod(geometry.kernel_size) <= 9
+    return is_pointwise(geometry) or (few_pixels and min(inputs, outputs) >= 32)
+
+
 def _weight_grad_by_pixels(x, y, geometry):
     """A matrix product for each pixel of the kernel, with the part of x that it sees."""
     y = y.reshape(-1, y.shape[-1])
@@ -217,18 +230,14 @@ def fast_conv(x, w, geometry):
 
 
 def fast_weight_grad(x, y, geometry):
-    """Of many features matrix products, one for each pixel of the kernel; else a convolution whose
-    features are the images, its batch the input channels, and its kernel y.
+    """A convolution whose features are the images, its batch the input channels, its kernel y.
 
-    Measured (1 core, batch 32; the convolution and the products, at top level; in a scan): 3x3
-    stride 2, 65x65x64 -> 128: 295, 160; 310, 113 ms, 33x33x128 -> 128: 123, 63; 66, 54, 17x17x128
-    -> 128: 15, 10; 13, 9. 5x5 stride 2, batch 64, 16x16x64 -> 128: 27, 26; 27, 26. Few features:
-    3x3, 32x32x64 -> 3: 8, 70; 12, 55, 32x32x16 -> 16: 3, 9; 4, 10. What JAX derives in place of the
-    convolution took 780 ms in a scan where this takes 8 (4x4 stride 2, 16x16x64 -> 128).
+    Measured: 780 ms as JAX derives it in a scan where this takes 8 (4x4 stride 2,
+    16x16x64 -> 128, batch 32). Where `prefers_products` says so, products are faster.
     """
     if prefers_winograd(geometry, x.shape[-1], y.shape[-1], x.dtype):
         return winograd.weight_grad(x, y, geometry)
-    if is_pointwise(geometry) or min(x.shape[-1], y.shape[-1]) >= 32:
+    if prefers_products(geometry, x.shape[-1], y.shape[-1]):
         return _weight_grad_by_pixels(x, y, geometry)
     ones = (1,) * len(geometry.strides)
     padding = [
