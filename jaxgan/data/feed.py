@@ -11,7 +11,6 @@ import copy
 import zlib
 from typing import Any, Protocol
 
-import grain
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -180,6 +179,8 @@ class StreamFeed:
         return self._last_inputs
 
     def _open(self, step: int):
+        import grain  # only here: it takes long, and with an older jaxlib it warns as it does
+
         options = grain.ReadOptions(num_threads=_THREADS, prefetch_buffer_size=_THREADS)
         steps = grain.MapDataset.range(step, np.iinfo(np.int32).max)
         return iter(steps.map(self._read).to_iter_dataset(options))
