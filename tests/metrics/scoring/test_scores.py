@@ -147,7 +147,7 @@ def test_what_is_missing_is_said_before_anything_is_computed(metric, features, p
 def test_fakes_without_labels_have_no_score_within_classes(sets, network):
     real, fake, *_ = sets
     scorer = Scorer(["intra_fd"], protocol=SMALL, network=network, real=real)
-    with pytest.raises(UsageError, match="labels of the fakes"):
+    with pytest.raises(UsageError, match="classes of the fakes"):
         scorer(Images(name="fake", count=COUNT, read=fake.read))
 
 
