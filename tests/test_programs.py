@@ -13,7 +13,7 @@ from PIL import Image
 
 from jaxgan import main as main_program
 from jaxgan import sample as sample_program
-from jaxgan.build import build
+from jaxgan.build import build_dataset, build_game, build_optimizers, resolve
 from jaxgan.config import load_config
 from jaxgan.data.sources import AT_HAND
 from jaxgan.engine.report import read_metrics
@@ -218,8 +218,11 @@ def test_every_config_trains_two_steps(path, tmp_path):
 
 @pytest.mark.parametrize("path", CONFIGS, ids=lambda p: p.stem)
 def test_every_config_builds_at_full_size(path, tmp_path):
-    """Networks and game of the real recipe fit together; only data and turns are replaced."""
-    config, replaced = load_config(str(path)), ["--config.train.disc_turns=1"]
+    """Data, networks, game and optimizers of the real recipe fit together; only data are replaced.
+
+    A step of it is traced at toy size, above.
+    """
+    config, replaced = load_config(str(path)), []
     if config.data.name == "stacked_mnist":
         replaced.append("--config.data.name=stacked_fashion_mnist_10k")
     elif config.data.name not in AT_HAND:
@@ -228,8 +231,11 @@ def test_every_config_builds_at_full_size(path, tmp_path):
         np.savez(tmp_path / "train.npz", images=np.zeros(shape, np.uint8),
                  labels=np.arange(count) % 10)  # fmt: skip
         replaced += ["--config.data.name=npz", f"--config.data.dir={tmp_path}"]
-    experiment = build(load_config(str(path), replaced))
-    assert experiment.run.game.gen.image_shape == experiment.dataset.image_shape
+    config = load_config(str(path), replaced)
+    dataset = build_dataset(config)
+    game = build_game(resolve(config, dataset))  # an abstract first state of both networks
+    assert game.gen.image_shape == dataset.image_shape
+    assert build_optimizers(config).keys() == {"gen", "disc"}
 
 
 def wrong_inputs(folder: Path) -> dict[str, tuple[list[str], list[str]]]:

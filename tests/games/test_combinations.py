@@ -64,6 +64,9 @@ def take_two_steps(game: AdversarialGame, batches):
 
 # A loss sees logits alone, of whatever network: each is played once, on the smallest.
 PAIRS = [("mlp", loss) for loss in LOSSES] + [(n, "relativistic") for n in NETWORKS if n != "mlp"]
+# Blocks, norms and heads of these are in biggan_deep too, and compiling all takes minutes.
+SLOW = {"resnet", "biggan"}
+PAIRS = [pytest.param(*pair, marks=[pytest.mark.slow] * (pair[0] in SLOW)) for pair in PAIRS]
 
 
 @pytest.mark.parametrize(("network", "loss"), PAIRS)
