@@ -71,7 +71,7 @@ def draw_curves(data: str, families: dict[str, dict[int, dict]]) -> None:
         if curves:
             points = np.array(curves)  # [seeds, evaluations, 2]
             images, values = points[0, :, 0], points[..., 1]
-            axes.plot(images, values.mean(0), marker="o", label=f"{family} ({len(curves)} seeds)")
+            axes.plot(images, values.mean(0), marker="o", label=f"{family}, seeds: {len(curves)}")
             axes.fill_between(images, values.min(0), values.max(0), alpha=0.2)
     axes.set(xlabel="images that the generator learned from", yscale="log")
     axes.grid(alpha=0.3, which="both")
