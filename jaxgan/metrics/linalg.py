@@ -6,14 +6,19 @@ slice each: at 2048 x 2048 on 2 busy cores, 15 s for `eigvalsh` with two threads
 On idle cores the second thread gains little, because half of the work is bound by memory.
 """
 
+from functools import cache
+
 import numpy as np
-from threadpoolctl import threadpool_limits
+from threadpoolctl import ThreadpoolController
 
 EPS = np.finfo(np.float64).eps
 
+# Made once: it reads the list of all that the process has mapped, some 2 ms.
+_controller = cache(ThreadpoolController)
+
 
 def _one_thread():
-    return threadpool_limits(limits=1, user_api="blas")
+    return _controller().limit(limits=1, user_api="blas")
 
 
 def singular_values(a: np.ndarray) -> np.ndarray:
