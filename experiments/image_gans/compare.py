@@ -4,8 +4,9 @@
 
 Both see the same images padded to 32x32, in batches of 64, for the same steps, with the networks of
 experiments/speed (torch_gans.py), one initialisation, Adam (2e-4, 0.5, 0.999) and an average of the
-generator with decay 0.999. Fakes of both are scored by one command. Appends a line for each run to
-results.jsonl beside this file; report.py makes a table of them. Needs torch.
+generator with decay 0.999 after the same ramp. Fakes of both are scored by one command. Appends a
+line for each run to results.jsonl beside this file, where it has none; report.py makes a table of
+them. Needs torch.
 """
 
 import argparse
@@ -73,14 +74,16 @@ def train_torch(network: str, seed: int, steps: int, fakes: Path) -> float:
     with torch.no_grad():
         for module in [*gan.gen.modules(), *gan.disc.modules()]:
             initialise(module, network)
-        for mean, value in zip(gan.ema, gan.averaged, strict=True):
-            mean.copy_(value)
+        average = [value.clone() for value in gan.averaged]
     begin = time.perf_counter()
-    for _ in range(steps):
+    for step in range(steps):
         gan.step()
+        decay = min(0.999, (1 + step) / (10 + step))  # jaxgan.engine.averaging
+        with torch.no_grad():
+            torch._foreach_lerp_(average, gan.averaged, 1 - decay)
     rate = steps * BATCH / (time.perf_counter() - begin)
     with torch.no_grad():
-        for mean, value in zip(gan.ema, gan.averaged, strict=True):
+        for mean, value in zip(average, gan.averaged, strict=True):
             value.copy_(mean)
         images = gan.gen.eval()(torch.randn(NUM, LATENT)).permute(0, 2, 3, 1)
     np.savez(fakes, images=(images * 127.5 + 128).clamp(0, 255).byte().numpy())
@@ -90,7 +93,7 @@ def train_torch(network: str, seed: int, steps: int, fakes: Path) -> float:
 def initialise(module: nn.Module, network: str) -> None:
     """As ours: DCGAN's normal weights, Glorot's uniform ones of the ResNet."""
     weight = getattr(module, "weight", None)
-    if weight is None or weight.ndim < 2:
+    if not isinstance(weight, torch.Tensor) or weight.ndim < 2:
         return
     if hasattr(module, "parametrizations"):
         weight = module.parametrizations.weight.original
@@ -112,6 +115,12 @@ def score(fakes: Path) -> dict[str, float]:
     return {name: value for line in lines for name, value in json.loads(line)["scores"].items()}
 
 
+def is_known(family: str, seed: int, steps: int) -> bool:
+    lines = map(json.loads, RESULTS.read_text().splitlines()) if RESULTS.exists() else ()
+    wanted = ("compare", family, seed, steps)
+    return any(tuple(map(x.get, ("set", "family", "seed", "steps"))) == wanted for x in lines)
+
+
 def python(module: str, *arguments) -> None:
     subprocess.run([sys.executable, "-m", module, *map(str, arguments)], check=True)
 
@@ -128,12 +137,15 @@ def main() -> None:
     for seed in flags.seeds:
         for network in LOSSES:
             for library, train in (("jaxgan", train_jaxgan), ("PyTorch", train_torch)):
+                family = f"{NAMES[network]}, {library}"
+                if is_known(family, seed, flags.steps):
+                    continue
                 fakes = RUNS / f"compare-{network}-{library}-{seed}.npz"
                 rate = train(network, seed, flags.steps, fakes)
                 line = {
                     "date": date.today().isoformat(),
                     "set": "compare",
-                    "family": f"{NAMES[network]}, {library}",
+                    "family": family,
                     "seed": seed,
                     "cores": cores,
                     "steps": flags.steps,
