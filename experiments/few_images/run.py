@@ -19,6 +19,7 @@ import sys
 from collections.abc import Iterator
 from datetime import date
 from functools import partial
+from itertools import product
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -26,6 +27,7 @@ import jax
 import numpy as np
 
 from jaxgan.build import build_scorer
+from jaxgan.config import load_config
 from jaxgan.data.dataset import Dataset
 from jaxgan.data.feed import to_float
 from jaxgan.data.sources import load_dataset
@@ -45,10 +47,15 @@ AUGMENTS: dict[str, dict[str, Any]] = {
     # p moves 25 times as fast as published, since runs are so much shorter.
     "ada": {"ada": {"kimg": 20}},
 }
-QUICK = {
-    "data.resolution": 32, "data.batch_size": 16, "gen.width": 4, "disc.width": 4,
-    "gen.latent_dim": 64,
-}  # fmt: skip
+QUICK = {"data.resolution": 32, "data.batch_size": 16}
+QUICK_NETWORKS = {
+    "light": {"gen.width": 4, "disc.width": 4, "gen.latent_dim": 64},
+    "stylegan2": {
+        f"{player}.{name}": value
+        for player in ("gen", "disc")
+        for name, value in (("channel_base", 512), ("channel_max", 64))
+    },
+}
 LOGITS = 256  # images in a batch of the discriminator
 
 
@@ -81,11 +88,11 @@ class Cell(NamedTuple):
 
 def cells(flags: argparse.Namespace) -> Iterator[Cell]:
     for config in flags.configs:
-        for size in flags.sizes:
-            for augment in flags.augments:
-                for seed in flags.seeds:
-                    fields = QUICK if flags.quick else {}
-                    yield Cell(config, size, augment, seed, flags.steps, flags.every, fields)
+        fields = {}
+        if flags.quick:
+            fields = QUICK | QUICK_NETWORKS[load_config(str(config)).gen.name]
+        for size, augment, seed in product(flags.sizes, flags.augments, flags.seeds):
+            yield Cell(config, size, augment, seed, flags.steps, flags.every, fields)
 
 
 def train(cell: Cell, data_dir: str) -> None:
