@@ -1,0 +1,76 @@
+"""What of a config the devices or a part of a batch cannot do, and the errors of it as one line."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import jax
+from ml_collections import ConfigDict
+
+from jaxgan.build.data import example_batch
+from jaxgan.errors import UsageError
+from jaxgan.games.adversarial import AdversarialGame
+
+
+@contextmanager
+def mended_by_user(what: str) -> Iterator[None]:
+    """Errors that a wrong config causes in the code that it names, as one line."""
+    try:
+        yield
+    except UsageError:
+        raise
+    except (ValueError, TypeError, AttributeError, KeyError, AssertionError) as error:
+        line = next(iter(str(error).strip().splitlines()), type(error).__name__)
+        if isinstance(error, ValueError):  # written for the user, as ours are
+            raise UsageError(line) from error
+        raise UsageError(f"{what}: {line} (JAXGAN_TRACEBACK=1 shows where)") from error
+
+
+def check_batch(config: ConfigDict) -> None:
+    """Raises UsageError where the devices cannot share a batch, or the state, evenly."""
+    devices, size = jax.device_count(), config.data.batch_size
+    parts, shards = config.train.microbatches, config.train.state_shards
+    unit, what = devices, f"the {devices} devices"
+    if parts > 1:
+        unit *= parts * config.train.packing
+        what += f" times {parts} microbatches"
+        what += f" times packs of {config.train.packing}" if config.train.packing > 1 else ""
+    if config.seeds == 1 and size % unit:
+        below, above = size // unit * unit, (size // unit + 1) * unit
+        nearest = f"{below} or {above}" if below else above
+        raise UsageError(
+            f"config.data.batch_size must be a multiple of {what}, such as {nearest}; got {size}"
+        )
+    if devices % shards:
+        raise UsageError(
+            f"config.train.state_shards must divide the {devices} devices; got {shards}"
+        )
+    if config.seeds > 1 and shards > 1:
+        raise UsageError(
+            f"config.train.state_shards={shards}: of {config.seeds} seeds each has its devices; "
+            "train one seed, or leave it 1"
+        )
+
+
+def check_microbatches(config: ConfigDict, game: AdversarialGame) -> None:
+    """Raises UsageError where the mean over parts of a batch is not what the whole batch gives."""
+    if config.train.microbatches == 1:
+        return
+    _, variables, memories = jax.eval_shape(game.init, jax.random.key(0), example_batch(config))
+    wholes = {
+        "batch norm in the generator": "batch_stats" in variables["gen"],
+        "a discriminator that mixes examples (disc.norm='batch', disc.minibatch)": (
+            game.disc.mixes_examples
+        ),
+        f"the loss {config.loss!r}": config.loss == "relativistic_average",
+        "top_k": config.top_k.least < 1,
+        f"what is remembered of batches ({', '.join(memories)})": bool(memories),
+        "terms of a whole batch": any(term.term.of_batch for term in game.terms),
+        "terms of the generator's parameters": any(
+            term.term.gen and "params" in term.term.needs("gen") for term in game.terms
+        ),
+    }
+    if found := [what for what, there in wholes.items() if there]:
+        raise UsageError(
+            f"config.train.microbatches={config.train.microbatches}: {' and '.join(found)} need "
+            "the whole batch at once; set it to 1 (train.remat and more devices save memory too)"
+        )
