@@ -143,7 +143,7 @@ def by_groups(form, native):
     return grouped
 
 
-def prefers_winograd(geometry, inputs, outputs, dtype, *, share=0.6) -> bool:
+def prefers_winograd(geometry, batch, inputs, outputs, dtype, *, share=0.6) -> bool:
     """Whether winograd.py's form is faster: 9 or 16 matrix products over features.
 
     Measured (2 cores, ms, without and with it: conv; input gradient; weight gradient): 4x4 stride
@@ -153,9 +153,16 @@ def prefers_winograd(geometry, inputs, outputs, dtype, *, share=0.6) -> bool:
     2.6; 2.6, 2.6; 4.1, 3.6. Where an odd side or a 5x5 kernel costs products in vain, the input
     gradient alone wins: 4x4, 14x14x64 -> 7x7x128, batch 64: 4.8, 4.8; 5.6, 3.6; 6.2, 6.5, and 5x5
     stride 2, 16x16x64 -> 8x8x128: 8.2, 9.1; 16.2, 7.0; 11.1, 11.4. share: of the products, at most.
+
+    And small ones gain less than the second that each costs the compiler (1 core, 3x3, 64 -> 64):
+    4x4, batch 16: 0.26, 0.29; 0.28, 0.25; 0.27, 0.29; 8x8, batch 16: 0.89, 0.74; 0.88, 0.76; 1.05,
+    1.01, and batch 32: 2.03, 1.09; 1.73, 1.22; 2.16, 1.89.
     """
+    pixels = math.prod(geometry.output_size) * math.prod(geometry.kernel_size)
+    small = isinstance(batch, int) and 2 * batch * pixels * inputs * outputs < 1e8
     return (
         dtype == jnp.float32
+        and not small
         and min(inputs, outputs) >= 32
         and winograd.applies(geometry)
         and winograd.products(geometry) <= share
@@ -223,7 +230,7 @@ def fast_conv(x, w, geometry):
     if is_pointwise(geometry):
         y = _pixels(x, geometry) @ w.reshape(w.shape[-2:])
         return y.reshape(len(x), *geometry.output_size, -1)
-    if prefers_winograd(geometry, *w.shape[-2:], x.dtype):
+    if prefers_winograd(geometry, x.shape[0], *w.shape[-2:], x.dtype):
         return winograd.conv(x, w, geometry)
     ones = (1,) * len(geometry.strides)
     return _canonical(x, w, geometry.strides, geometry.padding, ones, geometry.dilation)
@@ -235,7 +242,7 @@ def fast_weight_grad(x, y, geometry):
     Measured: 780 ms as JAX derives it in a scan where this takes 8 (4x4 stride 2,
     16x16x64 -> 128, batch 32). Where `prefers_products` says so, products are faster.
     """
-    if prefers_winograd(geometry, x.shape[-1], y.shape[-1], x.dtype):
+    if prefers_winograd(geometry, x.shape[0], x.shape[-1], y.shape[-1], x.dtype):
         return winograd.weight_grad(x, y, geometry)
     if prefers_products(geometry, x.shape[-1], y.shape[-1]):
         return _weight_grad_by_pixels(x, y, geometry)
@@ -258,7 +265,7 @@ def fast_input_grad(y, w, geometry):
     # 33x33x64 of 16x16x128: 12.8, 8.7 ms; but 17x17x128 of 8x8x128: 4.7, 5.8 ms.
     uneven = any(k % s for k, s in zip(geometry.kernel_size, geometry.strides, strict=True))
     share = 1.0 if uneven and min(geometry.output_size) >= 16 else 0.85
-    if prefers_winograd(geometry, *w.shape[-2:], y.dtype, share=share):
+    if prefers_winograd(geometry, y.shape[0], *w.shape[-2:], y.dtype, share=share):
         return winograd.input_grad(y, w, geometry)
     if _prefers_depth_to_space(geometry, w.shape[-2]):
         return _input_grad_by_depth_to_space(y, w, geometry)

@@ -1,5 +1,7 @@
 """Winograd's form equals the plain one for every geometry that it takes, odd sides too."""
 
+from functools import partial
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -88,12 +90,12 @@ def test_one_dimension_by_hand(r):
 def test_convolutions_use_it_where_it_pays():
     """The DCGAN's inner layers do, and what it computes is what `conv` returns there."""
     inner = Geometry((2, 2), ((1, 1), (1, 1)), (1, 1), 1, (16, 16), (4, 4))
-    assert prefers_winograd(inner, 64, 128, jnp.dtype("float32"))
-    assert not prefers_winograd(inner, 3, 64, jnp.dtype("float32"))  # few features
-    assert not prefers_winograd(
-        inner, 64, 128, jnp.dtype("bfloat16")
-    )  # its differences need the digits
-    x = jax.random.normal(jax.random.key(0), (2, 16, 16, 64))
+    prefers = partial(prefers_winograd, inner)
+    assert prefers(8, 64, 128, jnp.dtype("float32"))
+    assert not prefers(2, 64, 128, jnp.dtype("float32"))  # little work
+    assert not prefers(64, 3, 64, jnp.dtype("float32"))  # few features
+    assert not prefers(8, 64, 128, jnp.dtype("bfloat16"))  # its differences need the digits
+    x = jax.random.normal(jax.random.key(0), (8, 16, 16, 64))
     w = jax.random.normal(jax.random.key(1), (4, 4, 64, 128))
     program = jax.jit(lambda x, w: conv(x, w, strides=2)).lower(x, w).as_text()
     assert "dot_general" in program and "convolution" not in program
