@@ -58,7 +58,7 @@ def table(families: dict[str, dict[int, dict]]) -> str:
 
 
 def draw_curves(data: str, families: dict[str, dict[int, dict]]) -> None:
-    figure, axes = plt.subplots(figsize=(6, 3.8))
+    figure, axes = plt.subplots(figsize=(7.6, 3.8))
     for family, seeds in families.items():
         curves = []
         for seed in seeds:
@@ -75,7 +75,7 @@ def draw_curves(data: str, families: dict[str, dict[int, dict]]) -> None:
             axes.fill_between(images, values.min(0), values.max(0), alpha=0.2)
     axes.set(xlabel="images that the generator learned from", yscale="log")
     axes.grid(alpha=0.3, which="both")
-    axes.legend()
+    axes.legend(loc="center left", bbox_to_anchor=(1.02, 0.5))
     figure.tight_layout()
     figure.savefig(HERE / f"{data}_fd.png", dpi=100)
     plt.close(figure)
