@@ -1,16 +1,19 @@
 """What a step of the jaxgan side of a workload consists of: seconds by kind of operation.
 
     python experiments/speed/breakdown.py dcgan
+    python experiments/speed/breakdown.py stylegan2 --config.augment="{'ada': {'p': 0.5}}"
 
 Runs a few steps, without lazy terms, under `jax.profiler`, adds up the time of the compiled
-program's operations by the name of their kind, and prints them beside the counted products. The
-trace stays in --trace.
+program's operations by the name of their kind, and prints them, and how much of it are the filters
+of up- and downsampling and the augmentations, gradients included. What is fused counts to the part
+whose result it is. The trace stays in --trace.
 """
 
 import argparse
 import collections
 import gzip
 import json
+import re
 import sys
 import tempfile
 from pathlib import Path
@@ -26,6 +29,7 @@ from jaxgan.config import load_config
 from jaxgan.engine.calls import Calls, first_batch, initializer
 
 STEPS = 5
+PARTS = {"filters": "filter", "augmentations": "augment"}  # and their named scopes
 
 
 def main() -> None:
@@ -33,11 +37,11 @@ def main() -> None:
     parser.add_argument("workload", choices=WORKLOADS)
     parser.add_argument("--dtype", default="float32")
     parser.add_argument("--trace", default=tempfile.gettempdir() + "/jaxgan-trace")
-    flags = parser.parse_args()
+    flags, given = parser.parse_known_args()
     workload = WORKLOADS[flags.workload]
     with tempfile.TemporaryDirectory() as folder:
         arguments = overrides(workload, image_file(workload, folder), flags.dtype, 1)
-        run = build(load_config(workload.config, arguments)).run
+        run = build(load_config(workload.config, [*arguments, *given])).run
     inputs = run.feed.inputs(0)
     state = initializer(run.game, run.optimizers, run.seed)(
         first_batch(run)(inputs, jax.random.key(0))
@@ -51,7 +55,20 @@ def main() -> None:
             state, _ = compiled(state, inputs)
         jax.block_until_ready(state)
     newest = max(Path(flags.trace).rglob("*.trace.json.gz"), key=lambda path: path.stat().st_mtime)
-    print(table(json.loads(gzip.decompress(newest.read_bytes()))["traceEvents"]))
+    events = json.loads(gzip.decompress(newest.read_bytes()))["traceEvents"]
+    print(f"{table(events)}\n\n{shares(events, compiled.as_text())}")
+
+
+def shares(events: list[dict], program: str) -> str:
+    """The share of the time that each of PARTS has."""
+    scopes = dict(re.findall(r'%?([\w.-]+) = .*op_name="([^"]*)"', program))
+    total, inside = 0.0, collections.Counter()
+    for event in events:
+        if name := event.get("args", {}).get("hlo_op"):
+            total += event["dur"]
+            words = re.split(r"\W+", scopes.get(name, ""))
+            inside.update({part: event["dur"] for part, scope in PARTS.items() if scope in words})
+    return "\n".join(f"{part}: {inside[part] / total:.1%}" for part in PARTS)
 
 
 def table(events: list[dict]) -> str:

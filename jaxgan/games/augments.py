@@ -17,6 +17,7 @@ def first_memories(augments: Augments) -> dict[str, Any]:
     return {_MEMORIES: memories} if memories else {}
 
 
+@jax.named_scope("augment")
 def augmented(
     augments: Augments, images: jax.Array, key: jax.Array, step: jax.Array, extra: dict[str, Any]
 ) -> jax.Array:

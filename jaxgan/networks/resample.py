@@ -68,6 +68,7 @@ def upfirdn(
     return upfirdn_p.bind(x, filter=filter)
 
 
+@jax.named_scope("filter")
 def _filtered(x: jax.Array, *, filter: Filter) -> jax.Array:
     for axis in (0, 1):
         x = _along(x, filter, axis)
