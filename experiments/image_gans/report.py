@@ -3,7 +3,7 @@
     python experiments/image_gans/report.py
 
 Prints a table for each set, means with standard deviations over seeds, and draws, beside this file,
-FD over the images that were seen (SET_fd.png) and the first fakes of the lowest seed
+FD and KD over the images that were seen (SET_fd.png) and the first fakes of the lowest seed
 (SET_grids.png) for the runs that are in runs/image_gans/. Needs matplotlib.
 """
 
@@ -58,24 +58,27 @@ def table(families: dict[str, dict[int, dict]]) -> str:
 
 
 def draw_curves(data: str, families: dict[str, dict[int, dict]]) -> None:
-    figure, axes = plt.subplots(figsize=(7.6, 3.8))
-    for family, seeds in families.items():
-        curves = []
-        for seed in seeds:
-            folder = RUNS / f"{data}-{family}-{seed}"
-            lines = read_metrics(folder / "metrics.jsonl") if folder.exists() else []
-            names = {name for line in lines for name in line if name.startswith("eval/fd_")}
-            for name in names:
-                curves.append([(line["images"], line[name]) for line in lines if name in line])
-                axes.set_ylabel(name)
-        if curves:
-            points = np.array(curves)  # [seeds, evaluations, 2]
-            images, values = points[0, :, 0], points[..., 1]
-            axes.plot(images, values.mean(0), marker="o", label=f"{family}, seeds: {len(curves)}")
-            axes.fill_between(images, values.min(0), values.max(0), alpha=0.2)
-    axes.set(xlabel="images that the generator learned from", yscale="log")
-    axes.grid(alpha=0.3, which="both")
-    axes.legend(loc="center left", bbox_to_anchor=(1.02, 0.5))
+    """FD and KD, as they were measured while training: means, lowest and highest of the seeds."""
+    figure, both = plt.subplots(1, 2, figsize=(11, 3.8))
+    for score, axes in zip(("fd", "kd"), both, strict=True):
+        for family, seeds in families.items():
+            curves = []
+            for seed in seeds:
+                folder = RUNS / f"{data}-{family}-{seed}"
+                lines = read_metrics(folder / "metrics.jsonl") if folder.exists() else []
+                names = {n for line in lines for n in line if n.startswith(f"eval/{score}_")}
+                for name in sorted(names)[:1]:
+                    curves.append([(line["images"], line[name]) for line in lines if name in line])
+                    axes.set_ylabel(name)
+            if curves:
+                points = np.array(curves)  # [seeds, evaluations, 2]
+                images, values = points[0, :, 0], points[..., 1]
+                label = f"{family}, seeds: {len(curves)}"
+                axes.plot(images, values.mean(0), marker="o", label=label)
+                axes.fill_between(images, values.min(0), values.max(0), alpha=0.2)
+        axes.set(xlabel="images that the generator learned from", yscale="log")
+        axes.grid(alpha=0.3, which="both")
+    both[1].legend(loc="center left", bbox_to_anchor=(1.02, 0.5))
     figure.tight_layout()
     figure.savefig(HERE / f"{data}_fd.png", dpi=100)
     plt.close(figure)

@@ -1,7 +1,8 @@
-"""What a step of the jaxgan side of a workload consists of: seconds by kind of operation.
+r"""What a step of the jaxgan side of a workload consists of: seconds by kind of operation.
 
     python experiments/speed/breakdown.py dcgan
-    python experiments/speed/breakdown.py stylegan2 --config.augment="{'ada': {'p': 0.5}}"
+    python experiments/speed/breakdown.py stylegan2 \
+        --config.augment="{'ada': {'p': 0.5, 'schedule': 'constant'}}"
 
 Runs a few steps, without lazy terms, under `jax.profiler`, adds up the time of the compiled
 program's operations by the name of their kind, and prints them, and how much of it are the filters
