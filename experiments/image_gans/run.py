@@ -2,13 +2,15 @@
 
     python experiments/image_gans/run.py --set fashion
     python experiments/image_gans/run.py --set emoji --data_dir DIR
+    python experiments/image_gans/run.py --set emoji64 --data_dir DIR --seeds 0
     python experiments/image_gans/run.py --set fashion --families sngan biggan --seeds 0
     python experiments/image_gans/report.py
 
-The families of a set see equally many images of 32x32 pixels. The last and the best checkpoint are
-scored with each network of FEATURES; best is by the first of them, while it trains. Appends a line
-for each run to results.jsonl beside this file, and leaves the runs in runs/image_gans/, where a run
-goes on, or is finished already. report.py makes tables and pictures of them.
+The families of a set see equally many images, of 32x32 pixels, in emoji64 of 64x64. The checkpoint
+of each quarter is scored with each network of FEATURES; the best one is by FD with the first of
+them. Appends a line for each run to results.jsonl beside this file, and leaves the runs in
+runs/image_gans/, where a run goes on, or is finished already. report.py makes tables and pictures
+of them.
 """
 
 import argparse
@@ -26,8 +28,12 @@ HERE = Path(__file__).parent
 RESULTS = HERE / "results.jsonl"
 RUNS = Path("runs/image_gans")
 NUM = 2000  # fakes that a checkpoint is scored with
-FEATURES = {"fashion": ("fashion_mnist", "efficientnet_lite0"), "emoji": ("efficientnet_lite0",)}
-IMAGES = {"fashion": 96_000, "emoji": 64_000}  # that a generator learns from
+FEATURES = {
+    "fashion": ("fashion_mnist", "efficientnet_lite0"),
+    "emoji": ("efficientnet_lite0",),
+    "emoji64": ("efficientnet_lite0",),
+}
+IMAGES = {"fashion": 96_000, "emoji": 64_000, "emoji64": 16_000}  # that a generator learns from
 FAMILIES = ("dcgan", "sngan", "sagan", "biggan", "r3gan")
 DCGAN = {  # what differs from SNGAN's config
     "gen": {"name": "dcgan", "latent_dim": 64, "width": 24},
@@ -41,11 +47,10 @@ WIDER = {"gen.width": 24, "disc.width": 24}  # than what these configs have for 
 
 def fields_of(data: str, family: str) -> tuple[str, dict[str, Any]]:
     """The config of a family, and what this comparison sets in it."""
-    config = f"configs/{'sngan' if family == 'dcgan' else family}_{data}.py"
+    config = f"configs/{'sngan' if family == 'dcgan' else family}_{data.removesuffix('64')}.py"
     steps = IMAGES[data] // load_config(config).data.batch_size
-    quarter = {f"{what}.every": steps // 4 for what in ("eval", "sample", "checkpoint")}
-    fields = {"train.steps": steps, **quarter, "eval.metrics": ("fd", "kd"), "eval.num": 1000}
-    fields["eval.features"] = FEATURES[data][0]
+    quarters = ("sample.every", "checkpoint.every", "checkpoint.keep_every")
+    fields = {"train.steps": steps, "eval.every": 0, **dict.fromkeys(quarters, steps // 4)}
     if data == "emoji":
         fields["data.resolution"] = 32
         fields |= WIDER if family in ("sngan", "sagan") else {}
@@ -62,6 +67,9 @@ def train(data: str, family: str, seed: int, data_dir: str) -> dict:
     subprocess.run([*command, *given], check=True)
     summary = json.loads((workdir / "summary.json").read_text())
     kept = ("steps", "images", "seconds", "images_per_sec", "parameters", "device", "jax")
+    quarters = range(summary["steps"] // 4, summary["steps"] + 1, summary["steps"] // 4)
+    curve = {step: score(workdir, step, data, data_dir) for step in quarters}
+    best = min(curve.values(), key=lambda scores: scores[f"fd_{FEATURES[data][0]}"])
     return {
         "date": date.today().isoformat(),
         "set": data,
@@ -69,14 +77,15 @@ def train(data: str, family: str, seed: int, data_dir: str) -> dict:
         "seed": seed,
         "cores": len(os.sched_getaffinity(0)),
         **{name: summary[name] for name in kept},
-        "scores": {which: score(workdir, which, data, data_dir) for which in ("last", "best")},
+        "scores": {"last": curve[summary["steps"]], "best": best},
+        "curve": curve,
     }
 
 
-def score(workdir: Path, which: str, data: str, data_dir: str) -> dict[str, float]:
+def score(workdir: Path, step: int, data: str, data_dir: str) -> dict[str, float]:
     """FD and KD of a checkpoint with each network."""
     command = [sys.executable, "-m", "jaxgan.evaluate", "--workdir", str(workdir)]
-    command += ["--checkpoint", which, "--metrics", "fd,kd", "--num", str(NUM)]
+    command += ["--checkpoint", str(step), "--metrics", "fd,kd", "--num", str(NUM)]
     command += ["--features", ",".join(FEATURES[data])]
     subprocess.run([*command, *(["--data_dir", data_dir] if data_dir else [])], check=True)
     last = (workdir / "evaluations.jsonl").read_text().splitlines()[-len(FEATURES[data]) :]
