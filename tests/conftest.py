@@ -18,6 +18,12 @@ jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.3)
 os.environ["JAX_COMPILATION_CACHE_DIR"] = str(CACHE)  # for the programs that tests start
 os.environ["JAXGAN_CACHE"] = str(CACHE / "jaxgan")  # features of real images
 
+# The older emitters of XLA for CPUs compile a training step in two thirds of the time; later
+# releases have no such flag, and end at one that they do not know.
+if jax.__version_info__ < (0, 11):
+    flags = os.environ.get("XLA_FLAGS", "")
+    os.environ["XLA_FLAGS"] = f"{flags} --xla_cpu_use_fusion_emitters=false"
+
 settings.register_profile("jaxgan", deadline=None, derandomize=True)
 settings.load_profile("jaxgan")
 

@@ -109,9 +109,9 @@ def train(cell: Cell, data_dir: str) -> None:
     }
     command = [sys.executable, "-m", "jaxgan.main", "--config", str(cell.config)]
     command += ["--workdir", str(cell.workdir)]
-    subprocess.run(
-        [*command, *(f"--config.{name}={value}" for name, value in overrides.items())], check=True
-    )
+    done = subprocess.run([*command, *(f"--config.{k}={v}" for k, v in overrides.items())])
+    if done.returncode:
+        sys.exit(done.returncode)  # it has said why
 
 
 class Judge:

@@ -3,8 +3,9 @@
     python experiments/image_gans/report.py
 
 Prints a table for each set, means with standard deviations over seeds, and draws, beside this file,
-FD and KD over the images that were seen (SET_fd.png) and the first fakes of the lowest seed
-(SET_grids.png) for the runs that are in runs/image_gans/. Needs matplotlib.
+the distances over the images that were seen (SET_curves.png), of lines that have a curve, and the
+first fakes of the lowest seed (SET_grids.png), of runs that are in runs/image_gans/. Needs
+matplotlib.
 """
 
 import json
@@ -14,8 +15,6 @@ from pathlib import Path
 import matplotlib
 import numpy as np
 from PIL import Image
-
-from jaxgan.engine.report import read_metrics
 
 matplotlib.use("Agg")
 import matplotlib.pyplot as plt  # noqa: E402
@@ -58,42 +57,51 @@ def table(families: dict[str, dict[int, dict]]) -> str:
 
 
 def draw_curves(data: str, families: dict[str, dict[int, dict]]) -> None:
-    """FD and KD, as they were measured while training: means, lowest and highest of the seeds."""
-    figure, both = plt.subplots(1, 2, figsize=(11, 3.8))
-    for score, axes in zip(("fd", "kd"), both, strict=True):
-        for family, seeds in families.items():
-            curves = []
-            for seed in seeds:
-                folder = RUNS / f"{data}-{family}-{seed}"
-                lines = read_metrics(folder / "metrics.jsonl") if folder.exists() else []
-                names = {n for line in lines for n in line if n.startswith(f"eval/{score}_")}
-                for name in sorted(names)[:1]:
-                    curves.append([(line["images"], line[name]) for line in lines if name in line])
-                    axes.set_ylabel(name)
-            if curves:
-                points = np.array(curves)  # [seeds, evaluations, 2]
-                images, values = points[0, :, 0], points[..., 1]
-                label = f"{family}, seeds: {len(curves)}"
+    """Each distance of the checkpoints: means, lowest and highest of the seeds."""
+    curves = {
+        family: [images_and_scores(line) for line in seeds.values() if "curve" in line]
+        for family, seeds in families.items()
+    }
+    if not any(curves.values()):
+        return
+    names = next(list(found[0][0][1]) for found in curves.values() if found)
+    size = (11, 3.8 * len(names) / 2)
+    figure, places = plt.subplots(len(names) // 2, 2, figsize=size, squeeze=False)
+    for name, axes in zip(names, places.flat, strict=True):
+        for family, found in curves.items():
+            if found:
+                images = [count for count, _ in found[0]]
+                values = np.array([[scores[name] for _, scores in curve] for curve in found])
+                label = f"{family}, seeds: {len(found)}"
                 axes.plot(images, values.mean(0), marker="o", label=label)
                 axes.fill_between(images, values.min(0), values.max(0), alpha=0.2)
-        axes.set(xlabel="images that the generator learned from", yscale="log")
+        axes.set(xlabel="images that the generator learned from", ylabel=name, yscale="log")
         axes.grid(alpha=0.3, which="both")
-    both[1].legend(loc="center left", bbox_to_anchor=(1.02, 0.5))
+    places[0, 1].legend(loc="center left", bbox_to_anchor=(1.02, 0.5))
     figure.tight_layout()
-    figure.savefig(HERE / f"{data}_fd.png", dpi=100)
+    figure.savefig(HERE / f"{data}_curves.png", dpi=100)
     plt.close(figure)
+
+
+def images_and_scores(line: dict) -> list[tuple[int, dict[str, float]]]:
+    """How many images had been learned from, and the distances, of each checkpoint."""
+    batch = line["images"] // line["steps"]
+    return [(int(step) * batch, scores) for step, scores in line["curve"].items()]
 
 
 def draw_grids(data: str, families: dict[str, dict[int, dict]]) -> None:
     """The upper rows of each family's last grid, one below the other."""
-    figure, places = plt.subplots(len(families), 1, figsize=(6, 1.9 * len(families)))
-    for family, place in zip(families, np.atleast_1d(places), strict=True):
+    grids = {}
+    for family, seeds in families.items():
+        samples = RUNS / f"{data}-{family}-{min(seeds)}" / "samples"
+        if found := sorted(samples.glob("[0-9]*.png")):
+            grids[family] = np.asarray(Image.open(found[-1]))
+    if not grids:
+        return
+    figure, places = plt.subplots(len(grids), 1, figsize=(6, 1.9 * len(grids)))
+    for (family, grid), place in zip(grids.items(), np.atleast_1d(places), strict=True):
         place.set_axis_off()
-        workdir = RUNS / f"{data}-{family}-{min(families[family])}"
-        grids = sorted((workdir / "samples").glob("[0-9]*.png"))
-        if grids:
-            grid = np.asarray(Image.open(grids[-1]))
-            place.imshow(grid[: len(grid) * SHOWN // 8], cmap="gray", interpolation="nearest")
+        place.imshow(grid[: len(grid) * SHOWN // 8], cmap="gray", interpolation="nearest")
         place.set_title(family, fontsize=9, loc="left")
     figure.tight_layout()
     figure.savefig(HERE / f"{data}_grids.png", dpi=120)
