@@ -22,7 +22,8 @@ os.environ["JAXGAN_CACHE"] = str(CACHE / "jaxgan")  # features of real images
 # releases have no such flag, and end at one that they do not know.
 if jax.__version_info__ < (0, 11):
     flags = os.environ.get("XLA_FLAGS", "")
-    os.environ["XLA_FLAGS"] = f"{flags} --xla_cpu_use_fusion_emitters=false"
+    quick = "--xla_cpu_use_fusion_emitters=false --xla_cpu_parallel_codegen_split_count=1"
+    os.environ["XLA_FLAGS"] = f"{flags} {quick}"
 
 settings.register_profile("jaxgan", deadline=None, derandomize=True)
 settings.load_profile("jaxgan")

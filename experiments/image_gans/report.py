@@ -70,12 +70,12 @@ def draw_curves(data: str, families: dict[str, dict[int, dict]]) -> None:
     for name, axes in zip(names, places.flat, strict=True):
         for family, found in curves.items():
             if found:
-                images = [count for count, _ in found[0]]
+                thousands = [count / 1000 for count, _ in found[0]]
                 values = np.array([[scores[name] for _, scores in curve] for curve in found])
                 label = f"{family}, seeds: {len(found)}"
-                axes.plot(images, values.mean(0), marker="o", label=label)
-                axes.fill_between(images, values.min(0), values.max(0), alpha=0.2)
-        axes.set(xlabel="images that the generator learned from", ylabel=name, yscale="log")
+                axes.plot(thousands, values.mean(0), marker="o", label=label)
+                axes.fill_between(thousands, values.min(0), values.max(0), alpha=0.2)
+        axes.set(xlabel="thousand images learned from", ylabel=name, yscale="log")
         axes.grid(alpha=0.3, which="both")
     places[0, 1].legend(loc="center left", bbox_to_anchor=(1.02, 0.5))
     figure.tight_layout()

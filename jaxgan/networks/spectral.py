@@ -14,13 +14,16 @@ def spectrally_normalized(layer: nn.Module, kernel: jax.Array) -> jax.Array:
     The estimate is that of power iteration (algorithm 1), from a vector that `layer` keeps in the
     collection "spectral" and moves on by a round in each pass in which that is mutable. The vectors
     are constants to the gradient, which sees sigma = u^T W v as a function of W.
+
+    What is kept may have any length: an averaged generator has the average of unit vectors, which
+    is shorter than one.
     """
     matrix = kernel.reshape(-1, kernel.shape[-1]).astype(jnp.float32)
     fixed = lax.stop_gradient(matrix)
     random = lambda: _unit(jax.random.normal(layer.make_rng("params"), (matrix.shape[1],)))
     kept = layer.variable(COLLECTION, "right", random)
-    u = _unit(fixed @ kept.value)
-    v = kept.value
+    v = _unit(kept.value)
+    u = _unit(fixed @ v)
     if layer.is_mutable_collection(COLLECTION):
         v = _unit(u @ fixed)
         if not layer.is_initializing():

@@ -75,6 +75,21 @@ def test_spectral_norm_is_the_largest_singular_value(name):
     chex.assert_trees_all_close(y, apply(Wrapped(free), exact, {}, x, train=False)[0], rtol=1e-4)
 
 
+@pytest.mark.parametrize("name", LAYERS)
+def test_spectral_norm_of_an_averaged_vector(name):
+    """The average of unit vectors is shorter than one, and sigma is that of its direction."""
+    layer, shape = LAYERS[name]
+    wrap = Wrapped(layer)
+    x = normal(0, *shape)
+    params, variables = init(wrap, jax.random.key(0), x)
+    shorter = jax.tree.map(lambda v: 0.3 * v, variables)
+    for train in (False, True):
+        y, whole, _ = apply(wrap, params, variables, x, train=train)
+        again, after, _ = apply(wrap, params, shorter, x, train=train)
+        chex.assert_trees_all_close(again, y, rtol=1e-5)
+    chex.assert_trees_all_close(after["spectral"], whole["spectral"], rtol=1e-5)
+
+
 def test_one_round_of_power_iteration_a_pass_and_its_gradient():
     """Against algorithm 1 by hand; the gradient sees sigma as u^T W v with u and v constant."""
     layer = Wrapped(Dense(3, use_bias=False, spectral_norm=True))
