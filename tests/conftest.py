@@ -18,8 +18,9 @@ jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.3)
 os.environ["JAX_COMPILATION_CACHE_DIR"] = str(CACHE)  # for the programs that tests start
 os.environ["JAXGAN_CACHE"] = str(CACHE / "jaxgan")  # features of real images
 
-# The older emitters of XLA for CPUs compile a training step in two thirds of the time; later
-# releases have no such flag, and end at one that they do not know.
+# XLA for CPUs compiles many training steps in two thirds of the time with its older emitters, and
+# is not made to cut small programs into 32 pieces. Later releases do not have the first of these
+# flags, and end at one that they do not know.
 if jax.__version_info__ < (0, 11):
     flags = os.environ.get("XLA_FLAGS", "")
     quick = "--xla_cpu_use_fusion_emitters=false --xla_cpu_parallel_codegen_split_count=1"

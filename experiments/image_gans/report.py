@@ -15,6 +15,7 @@ from pathlib import Path
 import matplotlib
 import numpy as np
 from PIL import Image
+from run import FAMILIES
 
 matplotlib.use("Agg")
 import matplotlib.pyplot as plt  # noqa: E402
@@ -30,9 +31,9 @@ def spread(values: list[float]) -> str:
 
 
 def newest(lines: list[dict]) -> dict[str, dict[str, dict[int, dict]]]:
-    """By set, family and seed; a later line replaces an earlier one."""
+    """By set, family and seed; a later line replaces an earlier one. Families in run.py's order."""
     kept: dict = defaultdict(lambda: defaultdict(dict))
-    for line in lines:
+    for line in sorted(lines, key=lambda line: (*FAMILIES, line["family"]).index(line["family"])):
         kept[line["set"]][line["family"]][line["seed"]] = line
     return kept
 

@@ -56,19 +56,24 @@ LAYERS = {
 }
 
 
+def start(name: str):
+    """A layer with spectral norm in its wrapping, images or vectors for it, and its first state."""
+    layer, shape = LAYERS[name]
+    wrap, x = Wrapped(layer), normal(0, *shape)
+    return wrap, x, *init(wrap, jax.random.key(0), x)
+
+
 @pytest.mark.parametrize("name", LAYERS)
 def test_spectral_norm_is_the_largest_singular_value(name):
     """After many passes the kernel in use has norm 1; the vectors change only in training."""
-    layer, shape = LAYERS[name]
-    wrap = Wrapped(layer)
-    x = normal(0, *shape)
-    params, variables = init(wrap, jax.random.key(0), x)
+    wrap, x, params, variables = start(name)
     kernel = np.asarray(params["layer"]["kernel"]).reshape(-1, 6)
     params = jax.tree.map(lambda p: 3 * p, params)
     for _ in range(60):
         _, variables, _ = apply(wrap, params, variables, x, train=True)
     y, after, _ = apply(wrap, params, variables, x, train=False)
     chex.assert_trees_all_equal(variables, after)
+    layer = LAYERS[name][0]
     free = type(layer)(**{**vars_of(layer), "spectral_norm": False})
     sigma = np.linalg.norm(kernel, 2)
     exact = {"layer": params["layer"] | {"kernel": params["layer"]["kernel"] / (3 * sigma)}}
@@ -78,10 +83,7 @@ def test_spectral_norm_is_the_largest_singular_value(name):
 @pytest.mark.parametrize("name", LAYERS)
 def test_spectral_norm_of_an_averaged_vector(name):
     """The average of unit vectors is shorter than one, and sigma is that of its direction."""
-    layer, shape = LAYERS[name]
-    wrap = Wrapped(layer)
-    x = normal(0, *shape)
-    params, variables = init(wrap, jax.random.key(0), x)
+    wrap, x, params, variables = start(name)
     shorter = jax.tree.map(lambda v: 0.3 * v, variables)
     for train in (False, True):
         y, whole, _ = apply(wrap, params, variables, x, train=train)
