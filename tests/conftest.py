@@ -14,7 +14,7 @@ from hypothesis import settings
 # Compilation dominates the suite: programs that two tests share are compiled once.
 CACHE = Path(tempfile.gettempdir()) / f"jaxgan-test-cache-{os.getuid()}"
 jax.config.update("jax_compilation_cache_dir", str(CACHE))
-jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.3)
+jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.0)
 os.environ["JAX_COMPILATION_CACHE_DIR"] = str(CACHE)  # for the programs that tests start
 os.environ["JAXGAN_CACHE"] = str(CACHE / "jaxgan")  # features of real images
 
