@@ -1,7 +1,8 @@
 """DCGAN (Radford et al. 2016) in the 4x4-kernel form, for square images of many sizes.
 
-The side is halved twice, and on until it is less than 8 or odd: 32 = 4 * 2^3, 28 = 7 * 2^2. The
-generator starts there with the most channels and doubles the side as it halves the channels; the
+The side is halved twice, and on until it is less than 8 or odd: 32 = 4 * 2^3, 28 = 7 * 2^2; with
+`halvings` so many times, rounded up, as PacGAN's 28-14-7-4-2 (Lin et al. 2018). The generator
+starts there with the most channels and doubles the side as it halves the channels; the
 discriminator goes the other way. At 32x32 and width 64 this is 100-256-128-64-3 and 3-64-128-256-1.
 """
 
@@ -18,28 +19,36 @@ MAX_SIDE = 128
 DCGAN_INIT = nn.initializers.normal(0.02)
 
 
-def levels(image_shape: tuple[int, int, int]) -> int:
-    """How many times the side is halved.
+def sides(image_shape: tuple[int, int, int], halvings: int = 0) -> list[int]:
+    """The sides of an image and of its maps, each half of the one before: 28, 14, 7.
+
+    Args:
+      image_shape: (H, W, C).
+      halvings: how many; 0: two, and on until the side is less than 8 or odd.
 
     Raises:
-      ValueError: the shape is not square, or its side is no multiple of 4 up to 128.
+      ValueError: the shape is not square, or its side is greater than 128, no multiple of 4 (where
+        `halvings` is 0), or 1 before the last of the halvings.
     """
     height, width, _ = image_shape
-    if height != width or height % 4 or not 0 < height <= MAX_SIDE:
+    if height != width or not 0 < height <= MAX_SIDE or (height % 4 and not halvings):
         raise ValueError(
-            f"dcgan makes square images with a side that is a multiple of 4, up to {MAX_SIDE}; "
-            f"got {height}x{width} (set data.resolution)"
+            f"dcgan makes square images with a side that is a multiple of 4, up to {MAX_SIDE} (of "
+            f"any side up to that with halvings); got {height}x{width} (set data.resolution)"
         )
-    halvings, side = 2, height // 4
-    while side % 2 == 0 and side >= 8:
-        halvings, side = halvings + 1, side // 2
-    return halvings
+    if halvings < 0 or height <= 2 ** (halvings - 1):
+        raise ValueError(f"a side of {height} cannot be halved {halvings} times (halvings)")
+    if not halvings:
+        halvings, side = 2, height // 4
+        while side % 2 == 0 and side >= 8:
+            halvings, side = halvings + 1, side // 2
+    return [-(-height // 2**level) for level in range(halvings + 1)]
 
 
 def _downwards(x: jax.Array, network: "Discriminator | Encoder", *, train: bool) -> jax.Array:
     """Images through the convolutions of `network`, which they belong to, flattened: [B, F]."""
     norm = choose("norm", NORMS, network.norm)
-    for level in range(levels(network.image_shape)):
+    for level in range(len(sides(network.image_shape, network.halvings)) - 1):
         normed = level > 0 and network.norm != "none"  # the first sees the pixels as they are
         x = Conv(
             network.width << level,
@@ -62,28 +71,28 @@ class Generator(nn.Module):
     prior: str = "normal"
     width: int = 64
     norm: str = "batch"
+    halvings: int = 0
 
     @nn.compact
     def __call__(
         self, latents: jax.Array, labels: jax.Array | None = None, *, train: bool
     ) -> jax.Array:
         norm = choose("norm", NORMS, self.norm)
-        halvings = levels(self.image_shape)
-        side = self.image_shape[0] >> halvings
+        *outer, side = sides(self.image_shape, self.halvings)
         # A bias before batch norm has no gradient but noise, which Adam turns into real updates.
         use_bias = self.norm != "batch"
-        channels = self.width << (halvings - 1)
+        channels = self.width << (len(outer) - 1)
         x = LabelVector(self.num_classes, self.latent_dim)(latents, labels)
         x = nn.Dense(side * side * channels, use_bias=use_bias, kernel_init=DCGAN_INIT)(x)
         x = nn.relu(norm()(x.reshape(-1, side, side, channels), train=train))
-        for _ in range(halvings - 1):
+        for side in reversed(outer[1:]):
             channels //= 2
             x = ConvTranspose(
                 channels, (4, 4), strides=(2, 2), use_bias=use_bias, kernel_init=DCGAN_INIT
             )(x)
-            x = nn.relu(norm()(x, train=train))
+            x = nn.relu(norm()(x[:, :side, :side], train=train))
         x = ConvTranspose(self.image_shape[-1], (4, 4), strides=(2, 2), kernel_init=DCGAN_INIT)(x)
-        return nn.tanh(x)
+        return nn.tanh(x[:, : outer[0], : outer[0]])
 
 
 class Discriminator(nn.Module):
@@ -97,6 +106,7 @@ class Discriminator(nn.Module):
     num_classes: int = 0
     width: int = 64
     norm: str = "none"
+    halvings: int = 0
     minibatch: str = "none"
     conditioning: str = "concat"
     embed_dim: int = 512
@@ -124,6 +134,7 @@ class Encoder(nn.Module):
     num_classes: int = 0
     width: int = 64
     norm: str = "batch"
+    halvings: int = 0
     stochastic: bool = True
 
     @nn.compact

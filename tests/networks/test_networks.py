@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from jaxgan.networks import NETWORKS, mlp
-from jaxgan.networks.dcgan import levels
+from jaxgan.networks.dcgan import sides
 
 
 def networks(name, image_shape, num_classes=0):
@@ -75,9 +75,33 @@ def test_dcgan_has_the_published_widths():
 @pytest.mark.parametrize("side", [30, 132, 0, 2])
 def test_dcgan_says_which_sizes_it_makes(side):
     with pytest.raises(ValueError, match="multiple of 4, up to 128"):
-        levels((side, side, 1))
+        sides((side, side, 1))
     with pytest.raises(ValueError, match="16x20"):
-        levels((16, 20, 1))
+        sides((16, 20, 1))
+
+
+@pytest.mark.parametrize(
+    ("side", "halvings", "expected"),
+    [(28, 0, [28, 14, 7]), (32, 0, [32, 16, 8, 4]), (4, 0, [4, 2, 1]), (28, 4, [28, 14, 7, 4, 2]),
+     (30, 1, [30, 15]), (5, 3, [5, 3, 2, 1])],
+)  # fmt: skip
+def test_dcgan_halves_the_side_as_often_as_it_is_told(side, halvings, expected):
+    shape = (side, side, 1)
+    assert sides(shape, halvings) == expected
+    disc = NETWORKS["dcgan"].Discriminator(image_shape=shape, width=1, halvings=halvings)
+    gen = NETWORKS["dcgan"].Generator(image_shape=shape, width=1, halvings=halvings)
+    images, variables = gen.init_with_output(jax.random.key(0), jnp.zeros((2, 100)), train=False)
+    chex.assert_shape(images, (2, *shape))
+    channels = 2 ** (len(expected) - 2)
+    assert variables["params"]["Dense_0"]["kernel"].shape[1] == channels * expected[-1] ** 2
+    params = disc.init(jax.random.key(0), images, train=False)["params"]
+    assert params["Dense_0"]["kernel"].shape == (channels * expected[-1] ** 2, 1)
+
+
+@pytest.mark.parametrize("halvings", [-1, 6])
+def test_dcgan_refuses_to_halve_a_side_of_one(halvings):
+    with pytest.raises(ValueError, match=f"28 cannot be halved {halvings} times"):
+        sides((28, 28, 1), halvings)
 
 
 @pytest.mark.parametrize("norm", ["batch", "layer", "none"])
