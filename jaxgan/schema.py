@@ -333,7 +333,10 @@ def check(config: ConfigDict) -> None:
             f"config.data.on_bad_image must be raise or skip; got {config.data.on_bad_image!r}"
         )
     for player in ("gen", "disc", "enc"):
+        defaults = fields_of(player, config[player])
         for name, value in config[player].items():
+            if value == defaults[name]:  # a 0 of its own has a meaning of its own
+                continue
             sizes = value if isinstance(value, tuple | list) else (value,)
             if any(type(size) is int and size <= 0 for size in sizes):
                 raise UsageError(f"config.{player}.{name} must be positive; got {value}")
