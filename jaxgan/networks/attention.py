@@ -38,7 +38,7 @@ class SelfAttention(nn.Module):
         theta = flat(linear("theta", narrow)(x))
         phi = flat(_pooled(linear("phi", narrow)(x)))
         g = flat(_pooled(linear("g", half)(x)))
-        scores = jnp.einsum("bic,bjc->bij", theta, phi).astype(jnp.float32)
+        scores = jnp.einsum("bic,bjc->bij", theta, phi, preferred_element_type=jnp.float32)
         beta = nn.softmax(scores, axis=-1).astype(x.dtype)
         o = linear("o", channels)(jnp.einsum("bij,bjc->bic", beta, g))
         gamma = self.param("gamma", nn.initializers.zeros_init(), (), jnp.float32)

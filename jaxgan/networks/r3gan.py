@@ -7,10 +7,11 @@ Generator and discriminator mirror each other. Each side has a stage of residual
 with 1x1 convolutions W1, which widens by `expansion`, and W3, which narrows again, and a grouped
 3x3 one W2; only the activations have biases. Begun as Fix-up says (Zhang et al. 2019): W3 at 0, so
 that a fresh block is the identity, and W1 and W2 as He et al. 2015 with L^(-1/4) of the deviation,
-L the number of blocks. Sides are resampled bilinearly between stages, with a 1x1 convolution where
-the width changes. The generator begins with a learned basis of the smallest side, of which latents
-(and a class embedding) are the coefficients; the discriminator ends with the like, a depthwise
-convolution over all of that side and a linear map.
+L the number of blocks. Between stages sides are resampled by [1, 3, 3, 1] / 8 with zeros beyond
+the edge, both ways, as the authors' program does (the paper says bilinearly), with a 1x1
+convolution where the width changes. The generator begins with a learned basis of the smallest side,
+of which latents (and a class embedding) are the coefficients; the discriminator ends with the like,
+a depthwise convolution over all of that side and a linear map.
 
 With the four stages of 768 channels and two blocks for CIFAR-10 the generator has 20.78 million
 parameters (20.73 without classes). The authors' networks for larger images narrow towards full
@@ -23,8 +24,9 @@ import jax.numpy as jnp
 
 from jaxgan.choices import choose
 from jaxgan.networks.heads import judged, takes_label_as_input
-from jaxgan.networks.layers import Conv, Dense, Embed, downsample
+from jaxgan.networks.layers import Conv, Dense, Embed
 from jaxgan.networks.parts import LabelMap, halvings
+from jaxgan.networks.resample import downsample, upsample
 
 SLOPE = 0.2
 # He et al. 2015, eq. 15: keeps the power of a signal that passed a leaky ReLU of this slope.
@@ -44,24 +46,6 @@ def stages(network: nn.Module) -> tuple[list[int], list[int]]:
     if not network.widths or not network.blocks:
         raise ValueError("r3gan needs widths and blocks, of at least the smallest stage")
     return repeated(network.widths), repeated(network.blocks)
-
-
-def bilinear_up(x: jax.Array) -> jax.Array:
-    """Bilinear upsampling by 2, of pixel centres: [B, H, W, C] -> [B, 2 H, 2 W, C].
-
-    A pixel between two others is 3/4 of the nearer and 1/4 of the farther; at the edge the nearer
-    alone. `downsample`, the mean of every 2x2 pixels, is bilinear interpolation the other way.
-    """
-    for axis in (1, 2):
-        ends = [(0, 0)] * 4
-        ends[axis] = (1, 1)
-        padded = jnp.pad(x, ends, mode="edge")
-        size = x.shape[axis]
-        before = jax.lax.slice_in_dim(padded, 0, size, axis=axis)
-        after = jax.lax.slice_in_dim(padded, 2, size + 2, axis=axis)
-        pairs = jnp.stack([0.75 * x + 0.25 * before, 0.75 * x + 0.25 * after], axis=axis + 1)
-        x = pairs.reshape(*x.shape[:axis], 2 * size, *x.shape[axis + 1 :])
-    return x
 
 
 class BiasedLeakyReLU(nn.Module):
@@ -147,7 +131,7 @@ class Generator(nn.Module):
         for stage, (features, count) in enumerate(zip(widths, blocks, strict=True)):
             if stage:
                 x = _linear(features)(x) if x.shape[-1] != features else x
-                x = bilinear_up(x)
+                x = upsample(x)
             for _ in range(count):
                 x = Block(self.expansion, self.group_size, sum(blocks))(x)
         return output(_linear(self.image_shape[-1])(x))
