@@ -75,17 +75,15 @@ def describe(experiment: Experiment) -> str:
     """The resolved config, the data set, and a table of every network's parameters."""
     config, dataset, game = experiment.config, experiment.dataset, experiment.run.game
     batch = jax.tree.map(lambda x: jax.numpy.zeros(x.shape, x.dtype), example_batch(config))
-    labels = batch.get("label")
-    latents = game.latents(jax.random.key(0), config.data.batch_size)
+    inputs = game.inputs(batch, jax.random.key(0))
     tables = [
         module.tabulate(
             {"params": jax.random.key(0), "dropout": jax.random.key(1)},
-            inputs,
-            labels,
+            *inputs[player],
             train=True,
             console_kwargs={"width": 120, "force_terminal": False},
         )
-        for module, inputs in ((game.gen, latents), (game.disc, batch["image"]))
+        for player, module in (("gen", game.gen), ("disc", game.disc))
     ]
     classes = f", {dataset.num_classes} classes" if dataset.num_classes else ", no labels"
     facts = f"data set {dataset.name}: {dataset.num_examples} images {dataset.image_shape}{classes}"

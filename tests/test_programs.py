@@ -1,11 +1,13 @@
 """The programs as a user runs them."""
 
 import json
+import re
 import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
 
+import jax
 import numpy as np
 import pytest
 from conftest import CONFIGS, ROOT
@@ -13,11 +15,14 @@ from PIL import Image
 
 from jaxgan import main as main_program
 from jaxgan import sample as sample_program
-from jaxgan.build import build_dataset, build_game, build_optimizers, resolve
+from jaxgan.build import build, build_dataset, build_game, build_optimizers, resolve
+from jaxgan.build.data import example_batch
 from jaxgan.config import load_config
 from jaxgan.data.sources import AT_HAND
 from jaxgan.engine.report import read_metrics
+from jaxgan.engine.train import count_parameters
 from jaxgan.errors import UsageError
+from jaxgan.main import describe
 
 DEFAULT = f"{ROOT}/configs/dcgan_fashion.py"
 SMOKE = f"{DEFAULT}:smoke"
@@ -170,6 +175,17 @@ def test_dry_run_prints_and_trains_nothing(tmp_path):
     assert "10000 images (28, 28, 1)" in done.stdout
     assert "Generator" in done.stdout and "Discriminator" in done.stdout
     assert not (tmp_path / "a").exists()
+
+
+@pytest.mark.parametrize("override", ["--config.train.packing=2", "--config.enc.name=mlp"])
+def test_tables_are_of_the_networks_that_are_trained(override):
+    config = load_config(f"{ROOT}/configs/mlp_mnist.py:smoke", [override])
+    experiment = build(config)
+    batch = example_batch(experiment.config)
+    params, _, _ = jax.eval_shape(experiment.run.game.init, jax.random.key(0), batch)
+    told = re.findall(r"Total Parameters: ([\d,]+)", describe(experiment))
+    wanted = [count_parameters(params[player]) for player in ("gen", "disc")]
+    assert [int(number.replace(",", "")) for number in told] == wanted
 
 
 # The families of networks that take long to compile. StyleGAN2 trains in test_styles.py.

@@ -6,6 +6,7 @@ from functools import partial
 from pathlib import Path
 
 import jax
+import jax.numpy as jnp
 from ml_collections import ConfigDict
 
 from jaxgan.build.checks import mended_by_user
@@ -57,15 +58,20 @@ def build_method(config: ConfigDict) -> Callable:
 
 
 def build_ema(config: ConfigDict) -> Ema:
-    """How the generator is averaged: a decay, or a half-life in images."""
+    """How the generator is averaged: a decay, or a half-life in images.
+
+    The ramp keeps an untrained generator out of the average; one that another run has trained, all
+    of it, needs none.
+    """
     fields, turns = config.train, config.train.disc_turns
+    trained = config.init.workdir and all(path.startswith("disc") for path in config.init.skip)
     if not fields.ema_half_life:
-        return fields.ema
+        return (lambda step: jnp.float32(fields.ema)) if trained else fields.ema
     with mended_by_user("config.train.ema_schedule"):
         return half_life(
             fields.ema_half_life,
             images=config.data.batch_size * turns,
-            ramp=fields.ema_ramp,
+            ramp=0.0 if trained else fields.ema_ramp,
             schedule=fields.ema_schedule,
             steps=fields.steps,
         )

@@ -57,9 +57,10 @@ class Best:
 
     def see(self, step: int, scores: Mapping[str, float], state: TrainState) -> None:
         """Keeps `state` where the score is better than all before."""
-        score = float(np.mean(scores[self._watched]))  # over many seeds, where there are
-        if not np.isfinite(score):
+        each = np.atleast_1d(scores.get(self._watched, np.nan))  # many seeds have many
+        if not np.isfinite(each).any():
             return
+        score = float(each[np.isfinite(each)].mean())  # of a seed that diverged there is none
         if self.score is None or self._sign * score < self._sign * self.score:
             self.step, self.score = step, score
             self._checkpoints.save(step, state)

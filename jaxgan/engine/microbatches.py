@@ -44,7 +44,7 @@ class InParts:
             return self.game.generate(gen_params, state, part, key)
 
         fakes, variables = self._each(one, self.game.draw(batch, key), key)
-        return jax.tree.map(self._join, fakes), first(variables)
+        return jax.tree.map(self._join, fakes), mean(variables)
 
     def disc_loss(self, disc_params: Any, fakes: Any, state: TrainState, batch: Batch, key):
         def one(part, key):
@@ -75,19 +75,17 @@ class InParts:
         return jnp.moveaxis(packs, 0, 1).reshape(-1, *parts.shape[2:])
 
 
-def first(stacked: Any) -> Any:
-    """Of what is the same for every part."""
-    return jax.tree.map(lambda leaf: leaf[0], stacked)
+def mean(stacked: Any) -> Any:
+    """Over the parts, of metrics, memories and variables; counts are the same for every part."""
+
+    def of(leaf):
+        return leaf.mean(axis=0) if jnp.issubdtype(leaf.dtype, jnp.inexact) else leaf[0]
+
+    return jax.tree.map(of, stacked)
 
 
 def mean_loss(losses: jax.Array, outcomes: Any) -> tuple[jax.Array, Any]:
-    """The mean of parts' losses, metrics and memories; variables are the same for each."""
-
-    def mean(leaf):
-        return leaf.mean(axis=0) if jnp.issubdtype(leaf.dtype, jnp.inexact) else leaf[0]
-
-    means = jax.tree.map(mean, outcomes._replace(variables=None))
-    return losses.mean(), means._replace(variables=first(outcomes.variables))
+    return losses.mean(), mean(outcomes)
 
 
 def in_microbatches(

@@ -254,13 +254,24 @@ def with_other_keys(run: Run, state: TrainState, rollbacks: int) -> tuple[Run, T
 
 
 def evaluate(run: Run, state: TrainState) -> dict[str, Any]:
-    """Scores of the averaged generator, which the first process finds; of many seeds arrays."""
+    """Scores of the averaged generator, which the first process finds; of many seeds arrays.
+
+    nan for a seed that is not finite any more: its samples are no pictures to be scored.
+    """
     ema, root = here((state.ema, state.key))
     keys = over_seeds(lambda key: fold(key, "evaluate"), run.seeds)(root)
     if not run.seeds:
         return of_first(lambda: run.evaluate(ema, keys))
-    each = [run.evaluate(of_seed(ema, i), keys[i]) for i in range(run.seeds)]
-    return {name: np.array([scores[name] for scores in each]) for name in each[0]}
+    members = [of_seed(ema, i) for i in range(run.seeds)]
+    each = [run.evaluate(m, keys[i]) if is_finite(m) else {} for i, m in enumerate(members)]
+    names = next(filter(None, each), {})
+    return {name: np.array([scores.get(name, np.nan) for scores in each]) for name in names}
+
+
+def is_finite(tree: Any) -> bool:
+    """Whether no number of `tree` is inf or nan."""
+    arrays = [np.asarray(leaf) for leaf in jax.tree.leaves(tree)]
+    return all(np.isfinite(a.astype(np.float32)).all() for a in arrays if a.dtype.kind != "i")
 
 
 def count_parameters(params: Any) -> int:

@@ -98,14 +98,18 @@ class AdversarialGame:
         return replace(self, terms=tuple(t for t in self.terms if step % t.interval == 0))
 
     def init(self, key: jax.Array, batch: Batch) -> tuple[Any, Any, Any]:
-        images, labels = batch["image"], batch.get("label")
-        latents = self.latents(fold(key, "latents"), len(images))
-        gen_params, gen_variables = init(self.gen, fold(key, "gen"), latents, labels)
-        packs = pack(images, self.packing)
-        disc_params, disc_variables = init(self.disc, fold(key, "disc"), packs, labels)
+        inputs = self.inputs(batch, fold(key, "latents"))
+        gen_params, gen_variables = init(self.gen, fold(key, "gen"), *inputs["gen"])
+        disc_params, disc_variables = init(self.disc, fold(key, "disc"), *inputs["disc"])
         params = {"gen": gen_params, "disc": disc_params}
         variables = {"gen": gen_variables, "disc": disc_variables}
         return params, variables, self.memories()
+
+    def inputs(self, batch: Batch, key: jax.Array) -> dict[str, tuple[Any, ...]]:
+        """What each network is called with, by player."""
+        images, labels = batch["image"], batch.get("label")
+        latents = self.latents(key, len(images))
+        return {"gen": (latents, labels), "disc": (pack(images, self.packing), labels)}
 
     def memories(self) -> dict[str, Any]:
         """The state's `extra` before training: what terms and augmentations remember."""

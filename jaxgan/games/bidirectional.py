@@ -16,7 +16,7 @@ from jaxgan.engine.step import Batch, TrainState
 from jaxgan.games.adversarial import AdversarialGame, mean, pack
 from jaxgan.games.terms import made
 from jaxgan.keys import fold
-from jaxgan.networks.apply import apply, init
+from jaxgan.networks.apply import apply
 
 
 class WithEncoder(nn.Module):
@@ -71,15 +71,11 @@ class BidirectionalGame(AdversarialGame):
                 "set top_k.least=1.0"
             )
 
-    def init(self, key: jax.Array, batch: Batch) -> tuple[Any, Any, Any]:
+    def inputs(self, batch: Batch, key: jax.Array) -> dict[str, tuple[Any, ...]]:
         images, labels = batch["image"], batch.get("label")
-        latents = self.latents(fold(key, "latents"), len(images))
-        gen_params, gen_variables = init(self.gen, fold(key, "gen"), latents, labels, images)
+        latents = self.latents(key, len(images))
         pairs = pack(beside(images, latents), self.packing)
-        disc_params, disc_variables = init(self.disc, fold(key, "disc"), pairs, labels)
-        params = {"gen": gen_params, "disc": disc_params}
-        variables = {"gen": gen_variables, "disc": disc_variables}
-        return params, variables, self.memories()
+        return {"gen": (latents, labels, images), "disc": (pairs, labels)}
 
     def make_fakes(self, gen_params, state: TrainState, batch: Batch, latents, key: jax.Array):
         """Both kinds of pairs, {"real", "fake"}, and the player's new variables."""

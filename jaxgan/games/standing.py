@@ -1,5 +1,6 @@
 """Standing statistics: batch norm's averages measured anew for a generator that is finished."""
 
+from functools import partial
 from typing import Any
 
 import jax
@@ -30,18 +31,18 @@ def standing_statistics(
 
     labels: [batches * batch_size, ...] of a conditional generator.
 
-    A module tells `new = m old + (1 - m) batch` and not `batch`. As that is linear in `old`, the
-    values for old = 0 and old = 1 give m and with it the batch's own.
+    A module tells `new = m old + (1 - m) batch` and not `batch`. For old = 0 that is the batch's
+    own but for the factor 1 - m. A second pass gives m: its `old` is what the first has told, of
+    the size of `batch`, so that no digit is lost, however large that is.
     """
     if STATISTICS not in variables:
         return variables
 
-    def updated(old: float, latents, labels, key):
-        filled = jax.tree.map(lambda leaf: jnp.full_like(leaf, old), variables[STATISTICS])
+    def updated(old, latents, labels, key):
         _, new, _ = apply(
             game.gen,
             params,
-            {**variables, STATISTICS: filled},
+            {**variables, STATISTICS: old},
             latents,
             labels,
             train=True,
@@ -50,17 +51,20 @@ def standing_statistics(
         )
         return new[STATISTICS]
 
-    def batch_value(old, zero, one):
-        moved = one - zero < 1.0  # else the pass does not reach it: the norm of an encoder
-        return jnp.where(moved, zero / jnp.where(moved, 1.0 - (one - zero), 1.0), old)
+    def batch_value(kept, first, second):
+        told = first != 0.0
+        m = second / jnp.where(told, first, 1.0) - 1.0
+        # A 1 that stays 1 is not reached by the pass: the norm of an encoder.
+        return jnp.where(told, first / (1.0 - m), jnp.where(second == 1.0, kept, 0.0))
 
     @jax.jit
     def of_batch(i, labels):
         here = jax.random.fold_in(key, i)
         latents = game.latents(fold(here, "latents"), batch_size)
-        zeros, ones = (updated(old, latents, labels, fold(here, "dropout")) for old in (0.0, 1.0))
-        # new(1) - new(0) is m, the same number in every leaf that is averaged at all.
-        return jax.tree.map(batch_value, variables[STATISTICS], zeros, ones)
+        tell = partial(updated, latents=latents, labels=labels, key=fold(here, "dropout"))
+        first = tell(jax.tree.map(jnp.zeros_like, variables[STATISTICS]))
+        second = tell(jax.tree.map(lambda leaf: jnp.where(leaf != 0.0, leaf, 1.0), first))
+        return jax.tree.map(batch_value, variables[STATISTICS], first, second)
 
     total = None
     for i in range(batches):

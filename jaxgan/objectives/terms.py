@@ -90,7 +90,7 @@ class Term:
     first, update: `() -> memory` before training, and what makes of it, in each turn and before the
       term's value, the next: a function that asks for what it needs. With `first` alone the term's
       own functions return the next memory beside their values.
-    of_batch: its value is of the whole batch, no mean over examples.
+    of_batch: its value is of the whole batch, or that of an example depends on the others.
 
     Raises ValueError where a function asks for something that is not offered.
     """
@@ -166,7 +166,7 @@ TERMS: dict[str, Term] = {
     "drift": Term(disc=drift),
     "label_smoothing": Term(disc=label_smoothing),
     "acgan": Term(disc=acgan_disc, gen=acgan_gen),
-    "d2d_ce": Term(disc=d2d_ce_disc, gen=d2d_ce_gen),
+    "d2d_ce": Term(disc=d2d_ce_disc, gen=d2d_ce_gen, of_batch=True),
     "cr": Term(disc=cr),
     "bcr": Term(disc=bcr),
     "zcr": Term(disc=zcr_disc, gen=zcr_gen, near=near_latents),

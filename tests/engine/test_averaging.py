@@ -87,3 +87,25 @@ def test_the_average_is_chosen_in_the_config():
     expected = [0.0, 0.5 ** (48 / 24), 0.5 ** (48 / 480), 0.5 ** (48 / 480)]
     found = [decay(jnp.int32(step)) for step in (0, 1, 20, 99)]
     np.testing.assert_allclose(found, expected, rtol=1e-5)
+
+
+@pytest.mark.parametrize(
+    "fields, kept",
+    [
+        ((), 0.9),
+        (("--config.train.ema_half_life=640", "--config.train.ema_ramp=0.05"), 0.5**0.1),
+    ],
+    ids=["decay", "half-life"],
+)
+def test_what_another_run_has_averaged_is_not_forgotten_at_once(fields, kept):
+    """The ramp is for a generator that begins untrained."""
+    batch = ("--config.data.batch_size=64", "--config.train.ema=0.9", *fields)
+    decay = lambda *more: build_ema(
+        load_config(f"{ROOT}/configs/dcgan_fashion.py", [*batch, *more])
+    )
+    mixed = lambda d: float(moving_average(jnp.float32(1), jnp.float32(0), jnp.int32(0), decay=d))
+    other = "--config.init.workdir=other"
+    assert mixed(decay(other)) == pytest.approx(kept)
+    assert mixed(decay(other, "--config.init.skip=('disc/Dense_0',)")) == pytest.approx(kept)
+    assert mixed(decay(other, "--config.init.skip=('gen/Dense_0',)")) < 0.2
+    assert mixed(decay()) < 0.2

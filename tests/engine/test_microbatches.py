@@ -1,6 +1,7 @@
 """Parts of a batch give the gradient of the whole, and take the memory of a part."""
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 import pytest
 from conftest import ROOT
@@ -9,6 +10,7 @@ from jaxgan.build import build
 from jaxgan.config import load_config
 from jaxgan.engine.calls import Calls, initializer, read_first_batch
 from jaxgan.engine.microbatches import InParts
+from jaxgan.engine.step import TrainState
 from jaxgan.errors import UsageError
 
 SMOKE = f"{ROOT}/configs/mlp_mnist.py:smoke"
@@ -56,6 +58,28 @@ def test_parts_equal_the_whole(game):
         np.testing.assert_allclose(metrics[name], others[name], rtol=1e-4, atol=1e-5, err_msg=name)
 
 
+def test_what_a_generator_remembers_is_of_all_parts():
+    """StyleGAN2's mean style, as of the whole batch."""
+    config = f"{ROOT}/configs/stylegan2_fashion.py:smoke"
+    # Styles to mix with are what a part draws for itself.
+    overrides = ["--config.gen.style_mixing=0.0", "--config.data.batch_size=12"]
+    game = build(load_config(config, overrides)).run.game
+    batch = {"image": jnp.zeros((12, *game.gen.image_shape))}
+    params, variables, extra = game.init(jax.random.key(0), batch)
+    state = TrainState(
+        step=jnp.int32(0), key=jax.random.key(0), params=params, variables=variables,
+        opt_state={}, ema={}, extra=extra,
+    )  # fmt: skip
+
+    def mean_style(game):
+        _, new = game.generate(params["gen"], state, batch, jax.random.key(1))
+        return jax.tree.leaves(new["styles"])[0]
+
+    whole, parts = mean_style(game), mean_style(InParts(game=game, parts=3))
+    assert np.abs(whole - jax.tree.leaves(variables["gen"]["styles"])[0]).max() > 1e-4
+    np.testing.assert_allclose(parts, whole, rtol=1e-5, atol=1e-7)
+
+
 def test_every_example_is_in_one_part_and_comes_back_to_its_place():
     game = InParts(game=None, parts=3, packing=2)
     batch = np.arange(24).reshape(12, 2)
@@ -73,6 +97,14 @@ def test_every_example_is_in_one_part_and_comes_back_to_its_place():
         (["--config.disc.minibatch=stddev"], "mixes examples"),
         (["--config.loss=relativistic_average"], "the loss 'relativistic_average'"),
         (["--config.top_k.least=0.5"], "top_k need"),
+        (
+            [
+                "--config.disc={'name': 'dcgan', 'width': 2, 'conditioning': 'd2d_ce'}",
+                "--config.data.labels=True",
+                "--config.terms.d2d_ce.weight=0.5",
+            ],
+            "terms of a whole batch",  # its negatives are the other examples
+        ),
         (["--config.terms.lecam.weight=0.1"], r"what is remembered of batches \(lecam\)"),
         (["--config.terms.feature_matching.weight=0.1"], "terms of a whole batch"),
         (

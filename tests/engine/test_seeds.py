@@ -7,13 +7,19 @@ import sys
 
 import chex
 import jax
+import jax.numpy as jnp
 import numpy as np
 import pytest
 from conftest import ROOT
 from PIL import Image
 
 from jaxgan import evaluate, main, sample
+from jaxgan.build import build
+from jaxgan.config import load_config
+from jaxgan.engine.calls import initializer, read_first_batch
+from jaxgan.engine.checkpoint import Checkpoints
 from jaxgan.engine.report import read_metrics, summary_of
+from jaxgan.engine.train import evaluate as evaluate_state
 from jaxgan.errors import UsageError
 from jaxgan.trained import load_generator
 
@@ -60,6 +66,21 @@ def test_a_line_tells_the_mean_its_error_and_each_seed(runs):
     assert summary["parameters"] == json.loads(
         (runs / "alone" / "summary.json").read_text()
     )["parameters"]  # fmt: skip
+
+
+def test_a_seed_that_diverged_has_no_score_and_spoils_none(runs):
+    """Images of nan would be scored as black ones, and points of nan are refused."""
+    config = load_config(POINTS[1], [*POINTS[2:], "--config.seed=3", "--config.seeds=2"])
+    run = build(config).run
+    with Checkpoints(runs / "both" / "checkpoints", keep=1) as checkpoints:
+        init = initializer(run.game, run.optimizers, run.seed, run.seeds)
+        state = checkpoints.restore(20, init.eval_shape(read_first_batch(run)))
+    whole = evaluate_state(run, state)
+    broken = jax.tree.map(lambda leaf: leaf.at[0].set(jnp.nan), state.ema["params"])
+    scores = evaluate_state(run, state.replace(ema={**state.ema, "params": broken}))
+    assert scores.keys() == whole.keys()
+    for name, (first, second) in scores.items():
+        assert np.isnan(first) and second == whole[name][1], name
 
 
 def test_points_are_drawn_for_each_seed_and_make_a_film(runs):

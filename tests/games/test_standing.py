@@ -2,6 +2,7 @@ import chex
 import flax.linen as nn
 import jax
 import jax.numpy as jnp
+import pytest
 
 from jaxgan.games.adversarial import AdversarialGame
 from jaxgan.games.standing import standing_statistics
@@ -34,8 +35,11 @@ def game_of(norm=True):
     return game, params["gen"], variables["gen"]
 
 
-def test_statistics_are_the_mean_of_the_batches_own():
+@pytest.mark.parametrize("scale", [1.0, 1e4])
+def test_statistics_are_the_mean_of_the_batches_own(scale):
+    """Of large activations too, whose variance is 10^8."""
     game, params, variables = game_of()
+    params = jax.tree.map(lambda leaf: scale * leaf, params)
     key = jax.random.key(3)
     stale = jax.tree.map(lambda leaf: leaf + 7.0, variables)
     found = standing_statistics(game, params, stale, key, batches=5, batch_size=16)
@@ -47,9 +51,22 @@ def test_statistics_are_the_mean_of_the_batches_own():
         means.append(x.mean(0))
         variances.append(x.var(0))
     wanted = {"mean": sum(means) / 5, "var": sum(variances) / 5}
-    chex.assert_trees_all_close(found["batch_stats"]["BatchNorm_0"], wanted, rtol=1e-4, atol=1e-5)
+    statistics = found["batch_stats"]["BatchNorm_0"]
+    chex.assert_trees_all_close(statistics, wanted, rtol=1e-4, atol=1e-5 * scale)
 
 
 def test_a_generator_without_batch_norm_stays_as_it_is():
     game, params, variables = game_of(norm=False)
     assert standing_statistics(game, params, variables, jax.random.key(0)) is variables
+
+
+def test_what_no_pass_reaches_and_what_is_0_are_told_apart():
+    """Like the norm of an encoder beside the generator, and a channel that is always 0."""
+    game, params, variables = game_of()
+    params["Dense_0"] = jax.tree.map(lambda leaf: leaf.at[..., 0].set(0.0), params["Dense_0"])
+    idle = {"mean": jnp.float32([0.0, 3.0]), "var": jnp.float32([1.0, 2.0])}
+    statistics = jax.tree.map(lambda leaf: leaf + 7.0, variables["batch_stats"]) | {"idle": idle}
+    found = standing_statistics(game, params, {"batch_stats": statistics}, jax.random.key(3))
+    chex.assert_trees_all_equal(found["batch_stats"]["idle"], idle)
+    reached = found["batch_stats"]["BatchNorm_0"]
+    assert reached["mean"][0] == 0.0 and reached["var"][0] == 0.0 and reached["var"][1] < 7.0

@@ -86,7 +86,7 @@ def bilinear(images: jax.Array, y: jax.Array, x: jax.Array) -> jax.Array:
     left = jnp.clip(jnp.floor(x), 0, width - 2)
     down, right = (y - top)[..., None], (x - left)[..., None]
     flat = images.reshape(count, height * width, channels)
-    corner = (top * width + left).astype(jnp.int32)
+    corner = top.astype(jnp.int32) * width + left.astype(jnp.int32)
 
     def at(offset):
         index = (corner + offset).reshape(count, -1, 1)
