@@ -13,6 +13,7 @@ import datetime
 import json
 import sys
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -20,7 +21,7 @@ import jax
 import numpy as np
 
 from jaxgan import __version__
-from jaxgan.build import build_dataset, build_scorer, fake_labels
+from jaxgan.build import build_dataset, build_scorer, fake_labels, number_of_reals
 from jaxgan.cli import Parser, run
 from jaxgan.data.dataset import Dataset
 from jaxgan.data.folder import PREPARED
@@ -76,7 +77,7 @@ def main(arguments: list[str]) -> None:
         raise UsageError("--weights are those of one network; name one in --features")
     weights = flags.weights or (config.eval.weights if config and given == own["features"] else "")
 
-    sets = of_workdir(flags, config) if config else of_image_sets(flags)
+    sets = of_workdir(flags, config, metrics) if config else of_image_sets(flags)
     memory = Memory()
     scorers = [
         (protocol, build_scorer(
@@ -120,7 +121,7 @@ def parse(arguments: list[str]):
     parser.add_argument("--features", help="networks, separated by commas; default: the config's")
     parser.add_argument("--protocol", help="names, separated by commas; default: the config's")
     parser.add_argument("--num", type=int, default=0, help="fakes; default: eval.num, or all")
-    parser.add_argument("--num_real", type=int, default=0, help="default: all")
+    parser.add_argument("--num_real", type=int, default=0, help="default: eval.num_real, or all")
     parser.add_argument("--split", default="", help="of the run's data; default: the trained one")
     parser.add_argument("--checkpoint", default="last", help="last, best, or a step")
     parser.add_argument("--member", type=int, default=0, help="which, where seeds trained several")
@@ -155,7 +156,7 @@ def names(text: str) -> list[str]:
     return [name.strip() for name in text.split(",") if name.strip()]
 
 
-def of_workdir(flags, config) -> Sets:
+def of_workdir(flags, config, metrics: Sequence[str]) -> Sets:
     """A run's fakes, and the images that it was trained on (or another split of them)."""
     trained = load_generator(
         flags.workdir,
@@ -171,7 +172,12 @@ def of_workdir(flags, config) -> Sets:
         if flags.split:
             config.data.split = flags.split
     dataset = build_dataset(config)
-    own = min(config.eval.num_real, dataset.num_examples)
+    if config.data.num_classes not in (0, dataset.num_classes):
+        raise UsageError(
+            f"--split {config.data.split} has {dataset.num_classes} classes, the run's data "
+            f"{config.data.num_classes}: their numbers would not mean the same"
+        )
+    own = number_of_reals(metrics, config.eval.num_real, dataset)
     real = images_of(dataset, flags.num_real or own)
     count = flags.num or config.eval.num
     labels = fake_labels(real.labels, count) if config.data.num_classes else None
@@ -181,6 +187,9 @@ def of_workdir(flags, config) -> Sets:
     if flags.held_out:
         shape = {name: config.data[name] for name in ("resolution", "channels", "resize", "crop")}
         held_out = images_of(open_images(flags.held_out, config.data.dir, **shape))
+        if held_out.read(0, 1).shape != real.read(0, 1).shape:
+            sizes = [" x ".join(map(str, s.read(0, 1).shape[1:])) for s in (held_out, real)]
+            raise UsageError(f"--held_out {flags.held_out}: images are {sizes[0]}, not {sizes[1]}")
     stated = {
         "source": str(flags.workdir),
         "checkpoint": trained.step,

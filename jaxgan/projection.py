@@ -23,6 +23,7 @@ from jaxgan.styles import Generator, Styles, mean_style
 Distance = Callable[[jax.Array, jax.Array], jax.Array]  # images [B, H, W, C] of both -> [B]
 SPACES = ("w", "w+")  # one style for all layers; one for each
 STARTS = 512  # latents whose styles are looked at for the nearest, and for their deviation
+BATCH = 16  # of their images drawn at a time
 RAMP_UP, RAMP_DOWN, NOISE = 0.05, 0.25, 0.75  # parts of the way
 NOISE_STRENGTH = 0.05
 
@@ -79,9 +80,12 @@ def project(
     styles, deviation = starts_of(space, generator, key, labels)
     drawn = jax.jit(space.images)
     nearest = jax.jit(pixel_distance)
-    images = drawn(generator, styles, None)
-    best = int(jnp.argmin(nearest(images, jnp.broadcast_to(target, images.shape))))
-    w = styles[best]
+    gaps = []
+    for begin in range(0, len(styles), BATCH):  # all at once would take a large image's memory
+        images = drawn(generator, styles[begin : begin + BATCH], None)
+        gaps.append(nearest(images, jnp.broadcast_to(target, images.shape)))
+    w = styles[int(jnp.argmin(jnp.concatenate(gaps)))]
+    start = drawn(generator, w[None], None)
     w = jnp.tile(w, (space.layers, 1)) if kind == "w+" else w[None]
     optimizer = optax.adam(lambda count: deviation * rate * ramp(count / steps))
 
@@ -107,7 +111,7 @@ def project(
     found = space.in_layers(w.reshape(1, -1))
     picture = drawn(generator, found.reshape(1, -1), None)
     return Projection(
-        np.asarray(found[0]), np.asarray(picture[0]), np.asarray(images[best]), np.array(distances)
+        np.asarray(found[0]), np.asarray(picture[0]), np.asarray(start[0]), np.array(distances)
     )
 
 

@@ -11,7 +11,9 @@ from PIL import Image
 
 from jaxgan import evaluate
 from jaxgan import main as main_program
+from jaxgan.build import build_dataset
 from jaxgan.errors import UsageError
+from jaxgan.workdir import read_config
 
 
 def lines_of(path):
@@ -133,6 +135,35 @@ def test_copies_are_found_and_shown(trained, pictures):
     assert fresh["authenticity_fashion_mnist"] > 0.3
     with Image.open(pictures / "closest_fashion_mnist.png") as picture:
         assert picture.size == (8 * 28 * 2, 8 * 28 * 2)
+
+
+def test_memorization_is_of_all_training_images(trained, pictures):
+    """Not of as many as distances are of: any may be copied."""
+    held_out, out = pictures / "fake.npz", pictures / "evaluations.jsonl"
+    arguments = ["--workdir", str(trained), "--features", "fashion_mnist", "--out", str(out)]
+    of = ["--metrics", "memorization", "--held_out", str(held_out)]
+    evaluate.main([*arguments, *of])
+    evaluate.main([*arguments, *of, "--num_real", "300"])
+    assert [line["real"]["count"] for line in lines_of(out)] == [10_000, 300]
+
+
+def test_a_run_on_images_that_are_no_squares_is_scored_on_the_same(tmp_path):
+    images = np.random.default_rng(0).integers(0, 256, (40, 8, 16, 2), dtype=np.uint8)
+    np.savez(tmp_path / "wide.npz", images=images)
+    smoke = ["--config", f"{ROOT}/configs/mlp_mnist.py:smoke", "--workdir", str(tmp_path / "a")]
+    fields = {
+        "data": {"name": "npz", "dir": str(tmp_path / "wide.npz"), "batch_size": 8},
+        "eval": {"every": 0, "metrics": ("swd",), "features": "", "num": 40},
+        "train.steps": 2, "sample.every": 0,
+    }  # fmt: skip
+    main_program.main([*smoke, *(f"--config.{name}={value}" for name, value in fields.items())])
+    config = read_config(tmp_path / "a")
+    assert tuple(config.data.image_shape) == (8, 16, 2) and config.data.resolution == 0
+    assert build_dataset(config).image_shape == (8, 16, 2)
+    evaluate.main(["--workdir", str(tmp_path / "a")])
+    np.savez(tmp_path / "held.npz", images=images[:, :, :8])
+    with pytest.raises(UsageError, match="images are 8 x 8 x 2, not 8 x 16 x 2"):
+        evaluate.main(["--workdir", str(tmp_path / "a"), "--held_out", str(tmp_path / "held.npz")])
 
 
 def test_any_two_sets(pictures):

@@ -6,6 +6,7 @@ from ml_collections import ConfigDict
 
 from jaxgan.choices import choose
 from jaxgan.data.dataset import Dataset
+from jaxgan.data.shaping import can_be_shaped
 from jaxgan.data.sources import DATASETS
 from jaxgan.engine.step import Batch
 from jaxgan.errors import UsageError
@@ -27,7 +28,7 @@ def resolve(config: ConfigDict, dataset: Dataset) -> ConfigDict:
     resolved = config.copy_and_resolve_references()
     with resolved.unlocked():
         resolved.data.image_shape = tuple(dataset.image_shape)
-        if dataset.gather is None and not dataset.is_points:
+        if dataset.gather is None and not dataset.is_points and can_be_shaped(dataset.image_shape):
             resolved.data.resolution = dataset.image_shape[0]
             resolved.data.channels = dataset.image_shape[-1]
         resolved.data.num_classes = dataset.num_classes if config.data.labels else 0

@@ -17,6 +17,8 @@ from jaxgan.metrics.features import FEATURES
 from jaxgan.metrics.scoring import PROTOCOLS, Images, Scorer, images_of
 from jaxgan.metrics.scoring.reference import features_of
 
+OF_ALL = {"authenticity", "memorization"}
+
 
 def build_scorer(
     metrics: Sequence[str],
@@ -67,7 +69,7 @@ def build_evaluator(config: ConfigDict, game: AdversarialGame, dataset: Dataset)
     which are as frequent as in the data.
     """
     fields = config.eval
-    real = images_of(dataset, min(fields.num_real, dataset.num_examples))
+    real = images_of(dataset, number_of_reals(fields.metrics, fields.num_real, dataset))
     scorer = build_scorer(
         fields.metrics, fields.protocol, fields.features, real, weights=fields.weights
     )
@@ -82,6 +84,12 @@ def build_evaluator(config: ConfigDict, game: AdversarialGame, dataset: Dataset)
         watched=f"eval/{watched}",
         lower_is_better=lower,
     )
+
+
+def number_of_reals(metrics: Sequence[str], wanted: int, dataset: Dataset) -> int:
+    """How many reals these metrics are of: as many as wanted, or all where any may be copied."""
+    few = not OF_ALL.intersection(metrics)
+    return min(wanted, dataset.num_examples) if few else dataset.num_examples
 
 
 def fake_labels(labels: np.ndarray, count: int) -> np.ndarray:

@@ -10,7 +10,7 @@ import numpy as np
 from PIL import Image, ImageOps, UnidentifiedImageError
 
 from jaxgan.data.dataset import Dataset
-from jaxgan.data.labelling import check_labels
+from jaxgan.data.labelling import check_labels, in_order
 from jaxgan.data.shaping import Shaping, parallel_map
 from jaxgan.errors import UsageError
 
@@ -37,7 +37,7 @@ def load_folder(
 ) -> Dataset:
     """Reads every image below `dir`, in the order of their sorted paths.
 
-    The first-level subfolders are the classes, in sorted order; there are no labels when an image
+    The first-level subfolders are the classes, in order; there are no labels when an image
     lies in `dir` itself. Where the subfolders are all named train, test, val, valid or validation,
     they are splits and `split` picks one; otherwise `dir` is the split "train".
 
@@ -257,7 +257,7 @@ def _labelled(root: pathlib.Path, paths: list[pathlib.Path], images, wanted: boo
     keep = check_labels(
         wanted, len(tops) == len(paths), str(root), "put each class's images in a folder of its own"
     )
-    classes = sorted(set(tops)) if keep else []
+    classes = in_order(tops) if keep else []
     number = {name: i for i, name in enumerate(classes)}
     return Dataset(
         name=root.name,

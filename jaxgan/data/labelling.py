@@ -1,4 +1,6 @@
-"""The one rule for the `labels` argument of every source."""
+"""Rules for labels that all sources share."""
+
+from collections.abc import Iterable
 
 from jaxgan.errors import UsageError
 
@@ -17,3 +19,10 @@ def check_labels(wanted: bool | None, present: bool, name: str, remedy: str) -> 
     if wanted and not present:
         raise UsageError(f"data set {name!r} has no labels, which were asked for; {remedy}")
     return present and wanted is not False
+
+
+def in_order(labels: Iterable[str]) -> list[str]:
+    """Each label once: by value where all are whole numbers, else by the alphabet."""
+    found = set(labels)
+    numbers = all(label.lstrip("-").isdecimal() for label in found)
+    return sorted(found, key=(lambda label: (int(label), label)) if numbers else None)

@@ -18,6 +18,7 @@ from collections.abc import Iterable
 from typing import NamedTuple, Protocol
 
 from jaxgan.data.folder import SPLITS, SUFFIXES, BadImage
+from jaxgan.data.labelling import in_order
 from jaxgan.data.npz import FREE, RATIO
 from jaxgan.errors import UsageError
 
@@ -205,7 +206,7 @@ def find_labels(files: Files, given: str) -> Labels:
         skipped = [(name, f"no label in {given}") for name in files.names if name not in of]
         known = set(files.names)
         kept = {name: label for name, label in of.items() if name in known}
-        return Labels(kept, _in_order(kept.values()), skipped, sorted(of.keys() - known))
+        return Labels(kept, in_order(kept.values()), skipped, sorted(of.keys() - known))
     tops = {name.split("/")[0] for name in files.names}
     if not files.names or not all("/" in name for name in files.names):
         return Labels(None, [], [], [])
@@ -215,14 +216,7 @@ def find_labels(files: Files, given: str) -> Labels:
             "--source, or --labels none for all images without labels"
         )
     of = {name: name.split("/")[0] for name in files.names}
-    return Labels(of, _in_order(of.values()), [], [])
-
-
-def _in_order(labels: Iterable[str]) -> list[str]:
-    """Each label once: by value where all are whole numbers, else by the alphabet."""
-    found = set(labels)
-    numbers = all(label.lstrip("-").isdecimal() for label in found)
-    return sorted(found, key=(lambda label: (int(label), label)) if numbers else None)
+    return Labels(of, in_order(of.values()), [], [])
 
 
 def _read_csv(path: str) -> dict[str, str]:

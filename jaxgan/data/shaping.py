@@ -126,11 +126,18 @@ class Shaping:
         return canvas
 
 
+def can_be_shaped(shape: tuple[int, ...]) -> bool:
+    """Whether a resolution and channels can ask for this shape, (H, W, C)."""
+    height, width, channels = shape
+    return height == width and channels in MODES
+
+
 def _to_channels(image: Image.Image, channels: int) -> Image.Image:
     mode = MODES[channels]
-    if image.mode == mode:
+    see_through = mode != "RGBA" and image.has_transparency_data  # by a colour of RGB and grey too
+    if image.mode == mode and not see_through:
         return image
-    if mode != "RGBA" and image.has_transparency_data:
+    if see_through:
         image = image.convert("RGBA")
         white = Image.new("RGBA", image.size, (255, 255, 255, 255))
         image = Image.alpha_composite(white, image)

@@ -70,6 +70,11 @@ def load_tfds(
         labels, label_feature is not None, builder,
         f"its features are {', '.join(prepared.info.features)}: name one as label_key",
     )  # fmt: skip
+    if keep and not np.issubdtype(label_feature.np_dtype, np.integer):
+        raise UsageError(
+            f"feature {label_key!r} of {builder} is {np.dtype(label_feature.np_dtype)}; labels are "
+            "whole numbers: name another as label_key, or set labels=False"
+        )
     numbers = None
     if len(source) * int(np.prod(shape)) <= max_resident_mb * 2**20:
         images, numbers = _read(source, shape, image_key, label_key if keep else None, shaping)

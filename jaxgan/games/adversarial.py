@@ -233,9 +233,22 @@ class AdversarialGame:
         numbers = numbers % self.num_labels
         return jnp.array(self.label_vectors)[numbers] if self.label_vectors else numbers
 
-    def sample(self, params: Any, variables: Any, latents: jax.Array, labels: jax.Array | None):
-        """Images [B, ...] of a trained generator; batch norm by its averages."""
-        return apply(self.gen, params, variables, latents, labels, train=False, dtype=self.dtype)[0]
+    def sample(
+        self,
+        params: Any,
+        variables: Any,
+        latents: jax.Array,
+        labels: jax.Array | None,
+        key: jax.Array | None = None,
+    ):
+        """Images [B, ...] of a trained generator; batch norm by its averages.
+
+        key: of what a generator draws besides its latents, as StyleGAN2's noise; without one that
+          is the same for every image.
+        """
+        return apply(
+            self.gen, params, variables, latents, labels, train=False, key=key, dtype=self.dtype
+        )[0]
 
     def _look(self, disc_params, fakes, state: TrainState, batch: Batch, key: jax.Array):
         """What is offered to terms (objectives/terms.py), and the discriminator's variables.

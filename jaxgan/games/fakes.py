@@ -19,8 +19,10 @@ class FakeMaker:
         self._game = game
 
         @jax.jit
-        def draw(generator, latents, labels):
-            images = game.sample(generator["params"], generator["variables"], latents, labels)
+        def draw(generator, latents, labels, key):
+            images = game.sample(
+                generator["params"], generator["variables"], latents, labels, fold(key, "noise")
+            )
             return quantize(images) if images.ndim == 4 else images  # points are no pictures
 
         self._draw = draw
@@ -35,15 +37,23 @@ class FakeMaker:
     ) -> Images:
         """`count` images of `generator` ({"params", "variables"}), a function of the key.
 
+        Whatever the generator draws is drawn anew for each, in batches that do not depend on what
+        is read, so that image i is always the same.
+
         labels: [count, ...] for a conditional generator.
         """
         latents = np.asarray(self._game.latents(fold(key, "latents"), count))
         size = min(BATCH, count)  # one shape, also for the last batch
 
-        def read(begin: int, end: int) -> np.ndarray:
-            chosen = np.arange(begin, begin + size) % count
+        def batch(number: int) -> np.ndarray:
+            chosen = np.arange(number * size, (number + 1) * size) % count
             of_classes = None if labels is None else labels[chosen]
-            images = self._draw(generator, latents[chosen], of_classes)
-            return np.asarray(images)[: end - begin]
+            own = jax.random.fold_in(key, number)
+            return np.asarray(self._draw(generator, latents[chosen], of_classes, own))
+
+        def read(begin: int, end: int) -> np.ndarray:
+            first, last = begin // size, -(-end // size)
+            images = np.concatenate([batch(number) for number in range(first, last)])
+            return images[begin - first * size : end - first * size]
 
         return Images(name=name, count=count, read=read, labels=labels)

@@ -23,6 +23,7 @@ from jaxgan.metrics.inputs import row_blocks
 BLOCK = 2048  # a block of distances has at most BLOCK x BLOCK values
 WIDENED = 2**21  # values of differences that the host holds at a time in float64
 SPARE = 2  # candidates beyond the k-th, lest rounding order them wrongly
+FEW = 64  # rows at a time that are searched again
 
 
 class Neighbours(NamedTuple):
@@ -55,17 +56,18 @@ class _Cloud(NamedTuple):
 
 def nearest(x: np.ndarray, y: np.ndarray, k: int = 1) -> Neighbours:
     """Of each row of x [N, d] the k nearest rows of y [M, d], k <= M."""
-    (a, b), _ = _clouds(x, y)
+    (a, b), scale = _clouds(x, y)
     search = _Search(len(x), min(k + SPARE, len(y)))
     for i in row_blocks(len(x), BLOCK):
         for j in row_blocks(len(y), BLOCK):
             search.see(i, j, _squared(a.points[i], a.squares[i], b.points[j], b.squares[j]))
-    return _decide(x, y, search.indices, k)
+    found = _decide(x, y, search.indices, k)
+    return found if len(y) <= k + SPARE else _mend(found, search, a, b, scale)
 
 
 def nearest_others(x: np.ndarray, k: int = 1) -> Neighbours:
     """Of each row of x [N, d] the k nearest other rows, k < N; duplicates are others, at 0."""
-    (a,), _ = _clouds(x)
+    (a,), scale = _clouds(x)
     search = _Search(len(x), min(k + SPARE, len(x) - 1))
     blocks = row_blocks(len(x), BLOCK)
     for n, i in enumerate(blocks):
@@ -76,7 +78,8 @@ def nearest_others(x: np.ndarray, k: int = 1) -> Neighbours:
             else:
                 search.see(i, j, squared)
                 search.see(j, i, squared.T)
-    return _decide(x, x, search.indices, k)
+    found = _decide(x, x, search.indices, k)
+    return found if len(x) <= k + SPARE + 1 else _mend(found, search, a, a, scale, others=True)
 
 
 def balls(
@@ -176,6 +179,33 @@ def _decide(x: np.ndarray, y: np.ndarray, candidates: np.ndarray, k: int) -> Nei
     order = np.lexsort((candidates, squared), axis=1)[:, :k]
     distances = np.sqrt(np.take_along_axis(squared, order, axis=1))
     return Neighbours(np.take_along_axis(candidates, order, axis=1), distances)
+
+
+def _mend(
+    found: Neighbours, search: _Search, a: _Cloud, b: _Cloud, scale: float, others: bool = False
+) -> Neighbours:
+    """`found` where no row can have been passed over that is nearer than the k-th, by eq. 1.
+
+    Of the other rows, as in a tight cluster far from the mean, all are looked at that can be.
+    """
+    k = found.indices.shape[1]
+    kth = (found.distances[:, -1] / scale) ** 2
+    room = slack(a.points.shape[1]) * (np.asarray(a.squares) + float(b.squares.max()))
+    doubtful = np.flatnonzero((kth > 0) & (search.squared.max(axis=1) <= kth + room))
+    for rows in (doubtful[part] for part in row_blocks(len(doubtful), FEW)):
+        padded = np.resize(rows, FEW)  # one shape, one program
+        squared = [
+            np.asarray(_squared(a.points[padded], a.squares[padded], b.points[j], b.squares[j]))
+            for j in row_blocks(len(b.points), BLOCK)
+        ]
+        for row, near in zip(rows, np.concatenate(squared, axis=1), strict=False):
+            columns = np.flatnonzero(near <= kth[row] + room[row])
+            columns = columns[columns != row] if others else columns
+            exact = _exact_squared(a.exact, b.exact, np.repeat(row, len(columns)), columns)
+            order = np.lexsort((columns, exact))[:k]
+            found.indices[row] = columns[order]
+            found.distances[row] = np.sqrt(exact[order])
+    return found
 
 
 def _exact_squared(x, y, rows: np.ndarray, columns: np.ndarray) -> np.ndarray:

@@ -8,7 +8,7 @@ from jaxgan.errors import UsageError
 from jaxgan.metrics import distances
 from jaxgan.metrics.clusters import assign, k_means
 from jaxgan.metrics.distances import Neighbours
-from jaxgan.metrics.inputs import Rng, at_least, generator, matrices
+from jaxgan.metrics.inputs import at_least, matrices
 
 
 def nearest(fake, real, *, k: int = 1) -> Neighbours:
@@ -33,22 +33,28 @@ def authenticity(real, fake) -> float:
     return float(np.mean(to_real.distances[:, 0] > between_reals[to_real.indices[:, 0]]))
 
 
-def distance_ratio(train, held_out, fake, *, rng: Rng = 0) -> float:
-    """Median distance of fakes to the nearest training sample over that to the nearest held-out.
+def distance_ratio(train, held_out, fake) -> float:
+    """How much nearer fakes are to the training set than held-out samples are, over the like.
 
-    1 for a generator that treats both alike, below 1 for one that copies, 0 where at least half of
-    the fakes are exact copies. A larger set has nearer neighbours, so the larger of `train` [N, d]
-    and `held_out` [M, d] is cut, at random, to the size of the other. nan where both medians are 0.
+        median d(fake, train) / median d(fake, held_out)
+        ------------------------------------------------------
+        median d(held_out, train) / median d(held_out, others)
+
+    with d the distance to the nearest sample, of a held-out one to the nearest other. 1 for fakes
+    that are as near to both sets as held-out samples are, whatever the sizes of these, below 1 for
+    a generator that copies, 0 where at least half of the fakes are exact copies of any samples of
+    `train` [N, d]; `held_out` [M, d], M >= 2. nan where the fakes are both sets' copies.
     """
     train, held_out, fake = matrices(train=train, held_out=held_out, fake=fake)
-    rng, size = generator(rng), min(len(train), len(held_out))
-    medians = []
-    for reals in (train, held_out):
-        if len(reals) > size:
-            reals = reals[rng.choice(len(reals), size, replace=False)]
-        medians.append(np.median(distances.nearest(fake, reals).distances))
+    at_least("the number of samples of held_out", len(held_out), 2)
+    median = lambda found: np.median(found.distances)
+    to_train, to_held_out = (median(distances.nearest(fake, reals)) for reals in (train, held_out))
+    between, others = (
+        median(distances.nearest(held_out, train)),
+        median(distances.nearest_others(held_out)),
+    )
     with np.errstate(divide="ignore", invalid="ignore"):
-        return float(np.divide(*medians))
+        return float(np.divide(to_train * others, to_held_out * between))
 
 
 def ct_score(

@@ -37,8 +37,8 @@ def modulated_conv(
 class StyledConv(nn.Module):
     """A modulated 3x3 convolution, noise of a learned strength, bias, activation.
 
-    index: of the layer in its network, to each of which belongs one picture of noise where it is
-      not drawn anew.
+    index: of the layer in its network, to each of which belongs one picture of noise where there
+      is no key to draw one for each image.
     """
 
     features: int
@@ -53,11 +53,11 @@ class StyledConv(nn.Module):
         zero = nn.initializers.zeros_init()
         strength = self.param("noise_strength", zero, (), jnp.float32)
         bias = self.param("bias", zero, (self.features,), jnp.float32)
-        x = x + strength.astype(x.dtype) * self._noise(x, train) + bias.astype(x.dtype)
+        x = x + strength.astype(x.dtype) * self._noise(x) + bias.astype(x.dtype)
         return activate(x)
 
-    def _noise(self, x: jax.Array, train: bool) -> jax.Array:
-        if train:
+    def _noise(self, x: jax.Array) -> jax.Array:
+        if self.has_rng("dropout"):
             return jax.random.normal(self.make_rng("dropout"), (*x.shape[:3], 1), x.dtype)
         key = jax.random.fold_in(jax.random.key(0), self.index)
         return jax.random.normal(key, (1, *x.shape[1:3], 1), x.dtype)

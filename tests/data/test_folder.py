@@ -41,6 +41,16 @@ def test_classes_and_sorted_order_resident_and_lazy(animals, max_resident_mb):
     assert data.image_shape == (6, 6, 3)
 
 
+def test_classes_that_are_numbers_are_in_their_order(tmp_path):
+    """As in a set that is prepared of the same folder."""
+    for number in range(11):
+        put(tmp_path / str(number) / "a.png", (number, 0, 0))
+    data = load(tmp_path)
+    assert data.classes == tuple(map(str, range(11)))
+    assert [int(image[0, 0, 0]) for image in data.images] == [0, 1, 10, *range(2, 10)]
+    assert data.labels.tolist() == [0, 1, 10, *range(2, 10)]
+
+
 def test_images_directly_in_the_folder_have_no_labels(animals):
     put(animals / "loose.png")
     data = load(animals)

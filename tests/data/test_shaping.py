@@ -34,6 +34,17 @@ def test_pad_centres_with_zeros_and_never_enlarges():
     assert np.all(fitted[:2] == 0) and np.all(fitted[4:] == 0) and np.all(fitted[2:4] > 0)
 
 
+@pytest.mark.parametrize("channels", [1, 3])
+def test_the_colour_that_a_file_hides_is_white(channels, tmp_path):
+    """PNG has a colour that means nothing is there, for RGB and grey."""
+    pink = Image.new("RGB", (4, 4), (255, 0, 255))
+    pink.putpixel((0, 0), (10, 10, 10))
+    pink.save(tmp_path / "a.png", transparency=(255, 0, 255))
+    with Image.open(tmp_path / "a.png") as image:
+        shaped = Shaping(channels=channels).image(image)
+    assert np.all(shaped[0, 0] == 10) and np.all(shaped[1:] == 255)
+
+
 @pytest.mark.parametrize("crop", CROPS)
 @pytest.mark.parametrize("resize", RESIZES)
 @pytest.mark.parametrize("channels", [1, 3, 4])

@@ -116,8 +116,10 @@ def test_what_needs_the_whole_batch_is_refused(overrides, message):
 def test_a_term_whose_examples_depend_on_the_others_is_refused():
     """The negatives of D2D-CE are the other examples of the batch."""
     config = f"{ROOT}/configs/dcgan_fashion.py:smoke"
-    overrides = ["gen.norm=none", "data.labels=True", "disc.conditioning=d2d_ce",
-                 "terms.d2d_ce.weight=0.5", "data.batch_size=24", "train.microbatches=3"]  # fmt: skip
+    overrides = [
+        "gen.norm=none", "data.labels=True", "disc.conditioning=d2d_ce",
+        "terms.d2d_ce.weight=0.5", "data.batch_size=24", "train.microbatches=3",
+    ]  # fmt: skip
     with pytest.raises(UsageError, match="terms of a whole batch"):
         build(load_config(config, [f"--config.{field}" for field in overrides]))
 

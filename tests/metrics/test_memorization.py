@@ -47,10 +47,11 @@ def test_distance_ratio_tells_copies():
     assert distance_ratio(held_out, train, train + 1e-3) > 10
 
 
-def test_distance_ratio_compares_sets_of_one_size():
+def test_distance_ratio_does_not_depend_on_the_sizes():
     """Ten times as many training samples are nearer to anything, and mean no copying."""
     train, held_out, fresh = correlated(0, 1000, 8), correlated(1, 100, 8), correlated(2, 200, 8)
     assert distance_ratio(train, held_out, fresh) == pytest.approx(1.0, abs=0.15)
+    assert distance_ratio(train, held_out, train[:200]) == 0.0, "each is a copy of some sample"
 
 
 @pytest.mark.parametrize("cells", [1, 3])

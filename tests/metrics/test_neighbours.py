@@ -37,6 +37,26 @@ def direct(real, fake, k, closed):
     )
 
 
+@pytest.mark.parametrize("width", [1e-2, 1e-3, 1e-4])
+def test_neighbours_in_tight_clusters_are_the_nearest(blocks, width):
+    """Closer to each other than float32 tells squares of their distance from the mean apart."""
+    rng = np.random.default_rng(0)
+    centres = rng.standard_normal((4, 24))
+    sets = [
+        (centres[rng.integers(0, 4, 50)] + width * rng.standard_normal((50, 24))).astype(np.float32)
+        for _ in range(2)
+    ]
+    for k in (1, 3):
+        between = np.sqrt(squared_distances(*sets))
+        found = distances.nearest(*sets, k)
+        np.testing.assert_allclose(found.distances, np.sort(between)[:, :k], rtol=1e-9)
+        np.testing.assert_array_equal(found.indices, np.argsort(between)[:, :k])
+        within = np.sqrt(squared_distances(sets[0], sets[0]))
+        np.fill_diagonal(within, np.inf)
+        found = distances.nearest_others(sets[0], k)
+        np.testing.assert_array_equal(found.indices, np.argsort(within)[:, :k])
+
+
 @pytest.mark.parametrize("convention", CONVENTIONS)
 @pytest.mark.parametrize("k", [1, None])
 def test_are_the_shares_by_definition(blocks, convention, k):

@@ -135,20 +135,26 @@ def test_the_mean_of_w_is_the_moving_average_in_closed_form():
     np.testing.assert_allclose(truncated(0.5), half, atol=1e-6)
 
 
-def test_the_halves_are_the_whole_and_noise_is_of_training():
+def test_the_halves_are_the_whole_and_noise_is_of_the_key():
+    """In training and out of it; without a key it is always the same, for every image."""
     gen = stylegan2.Generator(image_shape=(8, 8, 1), **SMALL, style_mixing=0.0)
     latents = normal(1, 3, 6)
     params, variables = started(gen, latents)
     params = jax.tree_util.tree_map_with_path(
         lambda path, p: p + 1.0 if path[-1].key == "noise_strength" else p, params
     )
-    play = lambda *args, **how: run(gen, params, variables, *args, **how)[0]
+    play = lambda *args, key=None, **how: run(gen, params, variables, *args, key=key, **how)[0]
     whole = play(latents, train=False)
     styles = play(latents, train=False, method="styles")
     chex.assert_trees_all_close(play(styles, train=False, method="synthesize"), whole, atol=1e-5)
-    noisy = [play(latents, train=True, key=jax.random.key(seed)) for seed in (1, 1, 2)]
-    chex.assert_trees_all_equal(noisy[0], noisy[1])
-    assert (noisy[0] != noisy[2]).any() and (noisy[0] != whole).any()
+    same = jnp.tile(latents[:1], (2, 1))
+    alike = play(same, train=False)
+    chex.assert_trees_all_close(alike[0], alike[1], atol=1e-6)
+    for train in (True, False):
+        noisy = [play(same, train=train, key=jax.random.key(seed)) for seed in (1, 1, 2)]
+        chex.assert_trees_all_equal(noisy[0], noisy[1])
+        for others in (noisy[0][::-1], noisy[2], alike):
+            assert (noisy[0] != others).any()
 
 
 def test_styles_are_mixed_as_often_as_asked_for():

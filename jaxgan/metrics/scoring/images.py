@@ -22,6 +22,7 @@ class Images:
       count: how many.
       read: (begin, end) -> uint8 [end - begin, H, W, C].
       labels: int32 [count], or float32 [count, K], or None.
+      classes: what the labels' numbers mean; () where that is not known.
       modes: of points, where they are known.
     """
 
@@ -29,6 +30,7 @@ class Images:
     count: int
     read: Callable[[int, int], np.ndarray]
     labels: np.ndarray | None = None
+    classes: tuple[str, ...] = ()
     modes: Modes | None = None
 
     def batches(self, limit: int | None = None) -> Iterator[np.ndarray]:
@@ -71,5 +73,34 @@ def images_of(dataset: Dataset, limit: int = 0) -> Images:
         count=count,
         read=lambda begin, end: dataset.take(order[begin:end]),
         labels=labels,
+        classes=dataset.classes,
         modes=dataset.modes,
     )
+
+
+def in_classes_of(images: Images, reference: Images) -> Images:
+    """`images` whose labels mean what those of `reference` do, matched by the classes' names.
+
+    Where names are not known, or one set has mere numbers 0, 1, 2, ... for them, the numbers stay.
+
+    Raises:
+      UsageError: a class of `images` is none of `reference`.
+    """
+    own, wanted = images.classes, reference.classes
+    numbered = lambda classes: classes == tuple(map(str, range(len(classes))))
+    if images.labels is None or not own or not wanted or own == wanted:
+        return images
+    if missing := sorted(set(own) - set(wanted)):
+        if numbered(own) or numbered(wanted):
+            return images
+        raise UsageError(
+            f"{images.name} has classes that {reference.name} has not: {', '.join(missing[:12])}"
+        )
+    places = np.array([wanted.index(name) for name in own])
+    if images.labels.ndim == 1:
+        return dataclasses.replace(
+            images, labels=places[images.labels].astype(np.int32), classes=wanted
+        )
+    labels = np.zeros((len(images.labels), len(wanted)), images.labels.dtype)
+    labels[:, places] = images.labels
+    return dataclasses.replace(images, labels=labels, classes=wanted)

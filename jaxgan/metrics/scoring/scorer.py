@@ -9,7 +9,7 @@ import numpy as np
 from jaxgan.data.dataset import Modes
 from jaxgan.errors import UsageError
 from jaxgan.metrics.features import FeatureNetwork
-from jaxgan.metrics.scoring.images import Images
+from jaxgan.metrics.scoring.images import Images, in_classes_of
 from jaxgan.metrics.scoring.protocols import Protocol
 from jaxgan.metrics.scoring.reference import features_of, kept_features_of
 from jaxgan.metrics.scoring.scores import PIXELS, Score, as_pair, choose_score, full_name
@@ -51,6 +51,8 @@ class Scorer:
             raise UsageError("no metrics are named; give some, such as swd or fd")
         for metric, score in self.scores.items():
             self._check(metric, score.needs)
+        if self.asks_for("held_out_labels"):
+            self._held_out = in_classes_of(self._held_out, real)
 
     def _check(self, metric: str, needs: tuple[str, ...]) -> None:
         if held_out := [need for need in needs if need.startswith("held_out")]:
@@ -93,6 +95,8 @@ class Scorer:
 
     def look(self, fake: Images) -> "Offered":
         """What scores may ask for of `fake`, made when it is first asked for."""
+        if self.asks_for("fake_labels"):
+            fake = in_classes_of(fake, self.real)
         return Offered(self, fake)
 
     def score(self, offered: "Offered") -> Scored:

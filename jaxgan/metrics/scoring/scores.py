@@ -97,15 +97,23 @@ def fd_infinity(real_features, fake_features, protocol: Protocol) -> Values:
 
 
 def kd(real_features, fake_features, protocol: Protocol) -> Values:
-    """Kernel distance; KID with the Inception (Bińkowski et al. 2018). Spread: standard error."""
+    """Kernel distance; KID with the Inception (Bińkowski et al. 2018). Spread: standard error.
+
+    Over the subsets; where one takes all images of a set, which says nothing of these, that of
+    fresh draws of both sets.
+    """
+    smaller = min(len(real_features), len(fake_features))
     distance = metrics.kernel_distance(
         real_features,
         fake_features,
         subsets=protocol.subsets,
-        subset_size=min(protocol.subset_size, len(real_features), len(fake_features)),
+        subset_size=min(protocol.subset_size, smaller),
         rng=protocol.rng(),
     )
-    return {"kd": (distance.mean, distance.standard_error)}
+    error = distance.standard_error
+    if smaller <= protocol.subset_size:
+        error = metrics.kernel_distance_full(real_features, fake_features).standard_error
+    return {"kd": (distance.mean, error)}
 
 
 def cs(fake_logits, protocol: Protocol) -> Values:

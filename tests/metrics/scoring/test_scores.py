@@ -4,10 +4,11 @@ import pytest
 
 from jaxgan.data.sources import load_dataset
 from jaxgan.errors import UsageError
-from jaxgan.metrics import frechet_distance_from_features
+from jaxgan.metrics import frechet_distance_from_features, kernel_distance_full
 from jaxgan.metrics.features import FEATURES
 from jaxgan.metrics.scoring import OF_INCEPTION, PROTOCOLS, SCORES, Images, Protocol, Scorer
 from jaxgan.metrics.scoring.accuracy import classification_accuracy
+from jaxgan.metrics.scoring.images import in_classes_of
 from jaxgan.metrics.scoring.scores import choose_score, full_name
 
 COUNT = 120
@@ -91,6 +92,47 @@ def test_protocols_differ_as_they_say(sets, network):
     wanted = frechet_distance_from_features(x, y, ddof=0)
     assert values["stylegan"]["fd_fashion_mnist"] == wanted
     assert wanted < values["tf"]["fd_fashion_mnist"]
+
+
+def test_the_error_of_a_small_kernel_distance_is_that_of_the_sets(sets, network):
+    """A subset that takes every image draws always the same, and tells of no noise."""
+    real, fake, *_ = sets
+    whole = Protocol(subsets=3, subset_size=1000)
+    spread = Scorer(["kd"], protocol=whole, network=network, real=real)(fake).spread
+    x, y = (
+        Scorer(["kd"], protocol=whole, network=network, real=piece).real_features
+        for piece in (real, fake)
+    )
+    assert spread["kd_fashion_mnist"] == kernel_distance_full(x, y).standard_error > 1e-4
+
+
+def of_classes(labels, *classes):
+    labels = np.array(labels)
+    return Images(
+        name=f"of {len(classes)}", count=len(labels), labels=labels, classes=classes,
+        read=lambda a, b: np.zeros((b - a, 4, 4, 1), np.uint8),
+    )  # fmt: skip
+
+
+def test_classes_are_matched_by_their_names():
+    numbers, text = (
+        of_classes([0], "0", "1", "2", "10"),
+        of_classes([0, 1, 2, 3], "0", "1", "10", "2"),
+    )
+    assert in_classes_of(text, numbers).labels.tolist() == [0, 1, 3, 2]
+    fewer = in_classes_of(of_classes([0, 1, 1], "1", "10"), numbers)
+    assert fewer.labels.tolist() == [1, 3, 3] and fewer.classes == numbers.classes
+    shares = np.float32([[0.25, 0.75]])
+    vectors = in_classes_of(of_classes(shares, "10", "0"), numbers)
+    np.testing.assert_array_equal(vectors.labels, [[0.75, 0, 0, 0.25]])
+
+
+def test_numbers_stay_where_names_say_nothing_and_unknown_names_are_refused():
+    named, numbered = of_classes([1], "cat", "dog"), of_classes([0], "0", "1")
+    assert in_classes_of(named, numbered) is named and in_classes_of(numbered, named) is numbered
+    assert in_classes_of(of_classes([0]), named).labels.tolist() == [0]
+    with pytest.raises(UsageError, match="of 3 has classes that of 2 has not: bee"):
+        in_classes_of(of_classes([0], "bee", "cat", "dog"), named)
 
 
 def test_protocols_change_the_input_of_the_inception_alone():
