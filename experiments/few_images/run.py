@@ -204,14 +204,14 @@ def table(lines: list[dict]) -> str:
                line["augment"])  # fmt: skip
         groups.setdefault(key, {}).setdefault(line["seed"], {})[line["step"]] = line
     rows = ["| config | images | augmentation | seeds | steps | distance, best | last | r_v | "
-            "authenticity | distance ratio | C_T |", "|" + "---|" * 11]  # fmt: skip
+            "authenticity | C_T |", "|" + "---|" * 10]  # fmt: skip
     for (config, size, augment), seeds in sorted(groups.items()):
         last = [by_step[max(by_step)] for by_step in seeds.values()]
         best = [min(distance(line) for line in by_step.values()) for by_step in seeds.values()]
         named = {
             name: [value for line in last for key, value in line["scores"].items()
                    if key.startswith(name)]
-            for name in ("authenticity", "distance_ratio", "ct")
+            for name in ("authenticity", "ct")
         }  # fmt: skip
         columns = [best, [distance(line) for line in last], [line["r_v"] for line in last],
                    *named.values()]  # fmt: skip
