@@ -6,6 +6,7 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 from torch.nn.utils.parametrizations import spectral_norm
+from torch_stylegan2 import filtered, upsample
 
 GROUP = 16  # channels of R3GAN's grouped convolutions
 
@@ -155,7 +156,7 @@ class R3Generator(nn.Module):
         x = self.basis * self.first(latents)[:, :, None, None]
         for level, block in enumerate(self.blocks):
             if level:
-                x = F.interpolate(x, scale_factor=2, mode="bilinear")
+                x = upsample(x)
             x = block(x)
         return self.last(x)
 
@@ -172,7 +173,7 @@ class R3Discriminator(nn.Module):
     def forward(self, images):
         x = self.first(images)
         for level, block in enumerate(self.blocks):
-            x = block(F.avg_pool2d(x, 2) if level else x)
+            x = block(filtered(x, 1.0, (1, 1), 2) if level else x)
         return self.out((x * self.basis).sum((2, 3)))
 
 
