@@ -20,8 +20,14 @@ def get_config() -> ConfigDict:
         "widths": (64, 64, 32, 8),
         "blocks": (1,),
         "output": "linear",
+        "resample": "bilinear",
     }
-    config.disc = {"name": "r3gan", "widths": (64, 64, 32, 8), "blocks": (1,)}
+    config.disc = {
+        "name": "r3gan",
+        "widths": (64, 64, 32, 8),
+        "blocks": (1,),
+        "resample": "bilinear",
+    }
     config.optim = {
         "gen": {"name": "adam", "lr": 1e-3, "b1": 0.0, "b2": 0.99},
         "disc": {"name": "adam", "lr": 1e-3, "b1": 0.0, "b2": 0.99},

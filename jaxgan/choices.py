@@ -26,9 +26,13 @@ def choose(kind: str, table: Mapping[str, Any], name: str) -> Any:
             f"{kind} {name!r}: cannot import {module_name!r} ({error}); "
             "expected 'package.module:name' on the Python path"
         ) from error
-    if not callable(vars(module).get(attribute)):
-        raise UsageError(f"{kind} {name!r}: module {module_name!r} has no function {attribute!r}")
-    return vars(module)[attribute]
+    found = vars(module).get(attribute)
+    if not callable(found) and type(found) not in map(type, table.values()):
+        entries = " or ".join(sorted({type(entry).__name__ for entry in table.values() if entry}))
+        raise UsageError(
+            f"{kind} {name!r}: module {module_name!r} has no function or {entries} {attribute!r}"
+        )
+    return found
 
 
 def options_of(function: Callable) -> dict[str, Any]:

@@ -218,7 +218,7 @@ def of_image_sets(flags) -> Sets:
         raise UsageError(
             f"real images are {sizes[0]}, fakes {sizes[1]}; give --resolution, the side of both"
         )
-    stated = {"source": flags.fake}
+    stated = {"source": flags.fake, "sha256": fake.sha256()}
     return Sets(named(real, flags.real), named(fake, flags.fake), held_out, stated)
 
 
@@ -272,7 +272,12 @@ def record(
         "jax": jax.__version__,
         "device": describe_devices(),
         "real": {"name": sets.real.name, "count": sets.real.count, "sha256": sets.real.sha256()},
-        "held_out": held_out and {"name": held_out.name, "count": held_out.count},
+        "held_out": held_out
+        and {
+            "name": held_out.name,
+            "count": held_out.count,
+            "sha256": held_out.sha256(),
+        },
         "fake": {"count": sets.fake.count, **sets.stated},
         "features": features,
         "protocol": {"name": protocol, **dataclasses.asdict(scorer.protocol)},

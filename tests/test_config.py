@@ -7,8 +7,10 @@ from conftest import CONFIGS, ROOT
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from jaxgan.choices import choose
 from jaxgan.config import differences, flatten, from_json, load_config, to_json
 from jaxgan.errors import UsageError
+from jaxgan.objectives.losses import LOSSES, Loss
 from jaxgan.schema import DEFAULTS, TERM, complete
 
 DEFAULT = f"{ROOT}/configs/dcgan_fashion.py"
@@ -202,3 +204,12 @@ def test_of_any_json_comes_a_config_or_an_error(text):
         from_json(text)
     except UsageError as error:
         assert str(error).strip()
+
+
+MINE = Loss(disc=lambda real, fake: fake - real, gen=lambda real, fake: -fake)
+
+
+def test_objects_of_elsewhere_are_named_like_functions():
+    assert choose("loss", LOSSES, f"{__name__}:MINE") is MINE
+    with pytest.raises(UsageError, match="has no function or Loss 'DEFAULT'"):
+        choose("loss", LOSSES, f"{__name__}:DEFAULT")

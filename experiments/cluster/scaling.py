@@ -124,9 +124,10 @@ def projection(rows: list[dict]) -> str:
              "and nothing computed meanwhile.", ""]  # fmt: skip
     lines += ["| config | chips | compute ms | all-reduce ms | images/s | efficiency |",
               "|---" * 6 + "|"]  # fmt: skip
+    work = {row["config"]: row["gflop_per_image"] for row in rows if row["devices"] == 1}
     for row in [row for row in rows if row["devices"] == max(DEVICES)]:
         draws = row["images_per_step"] / row["batch"]
-        compute = row["gflop_per_image"] * 1e9 * PER_CHIP * draws / (PEAK * REACHED)
+        compute = work[row["config"]] * 1e9 * PER_CHIP * draws / (PEAK * REACHED)
         for chips in CHIPS:
             ring = 2 * (chips - 1) / chips * row["all_reduce_bytes"] / (LINK * USED)
             talk = ring + row["all_reduces"] * LATENCY if chips > 1 else 0.0

@@ -72,8 +72,8 @@ def train_torch(network: str, seed: int, steps: int, fakes: Path) -> float:
     gan = Gan(spec, "cpu", channels_last=False, compiled=False, dtype="float32")
     gan.images = torch.from_numpy(np.load(DATA)["images"]).permute(0, 3, 1, 2).contiguous()
     with torch.no_grad():
-        for module in [*gan.gen.modules(), *gan.disc.modules()]:
-            initialise(module, network)
+        for player in (gan.gen, gan.disc):
+            initialise(player, network)
         average = [value.clone() for value in gan.averaged]
     begin = time.perf_counter()
     for step in range(steps):
@@ -90,19 +90,20 @@ def train_torch(network: str, seed: int, steps: int, fakes: Path) -> float:
     return rate
 
 
-def initialise(module: nn.Module, network: str) -> None:
-    """As ours: DCGAN's normal weights, Glorot's uniform ones of the ResNet."""
-    weight = getattr(module, "weight", None)
-    if not isinstance(weight, torch.Tensor) or weight.ndim < 2:
-        return
-    if hasattr(module, "parametrizations"):
-        weight = module.parametrizations.weight.original
-    if network == "dcgan":
-        nn.init.normal_(weight, 0.0, 0.02)
-    else:
-        nn.init.xavier_uniform_(weight)
-    if module.bias is not None:
-        nn.init.zeros_(module.bias)
+def initialise(player: nn.Module, network: str) -> None:
+    """As ours: DCGAN's normal weights, the ResNet's uniform ones, of gain sqrt(2) within blocks."""
+    for name, module in player.named_modules():
+        weight = getattr(module, "weight", None)
+        if not isinstance(weight, torch.Tensor) or weight.ndim < 2:
+            continue
+        if hasattr(module, "parametrizations"):
+            weight = module.parametrizations.weight.original
+        if network == "dcgan":
+            nn.init.normal_(weight, 0.0, 0.02)
+        else:
+            nn.init.xavier_uniform_(weight, 2**0.5 if name.endswith((".conv1", ".conv2")) else 1.0)
+        if module.bias is not None:
+            nn.init.zeros_(module.bias)
 
 
 def score(fakes: Path) -> dict[str, float]:

@@ -56,6 +56,7 @@ QUICK = {
     "optim.disc.b1": 0.0, "optim.gen.schedule": "linear", "optim.disc.schedule": "linear",
     "train.steps": 5000, "eval.every": 1000, "sample.every": 1000,
 }  # fmt: skip
+NOT_FINITE = " not finite "  # in the message of a run that has diverged
 LOSSES = ("minimax", "non_saturating", "lsgan", "hinge", "wasserstein", "relativistic",
           "relativistic_average")  # fmt: skip
 R1, R2, WGAN_GP = ({name: {"weight": 0.1}} for name in ("r1", "r2", "wgan_gp"))
@@ -152,7 +153,7 @@ def play(table: str, cell: Cell, seeds: int, overrides: list[str]) -> dict:
     label = hashlib.sha256(" ".join(given).encode()).hexdigest()[:8]
     workdir = RUNS / f"{table}-{cell.row}-{cell.column}-{label}".replace(" ", "")
     command = [sys.executable, "-m", "jaxgan.main", "--config", cell.config]
-    done = subprocess.run([*command, "--workdir", str(workdir), *given])
+    status, errors = told([*command, "--workdir", str(workdir), *given])
     line = {
         "date": date.today().isoformat(),
         "table": table,
@@ -162,12 +163,24 @@ def play(table: str, cell: Cell, seeds: int, overrides: list[str]) -> dict:
         "config": cell.config,
         "overrides": given,
     }
-    if done.returncode:  # all seeds are no numbers any more: a result too
+    if status and NOT_FINITE not in errors:
+        sys.exit(status)  # it has said why
+    if status:  # all seeds are no numbers any more: a result too
         return line | {"each": {name: [] for name in cell.shown}, "steps": 0, "seconds": 0.0}
     summary = json.loads((workdir / "summary.json").read_text())
     each = summary.get("seeds") or {name: [value] for name, value in summary["last"].items()}
     kept = {name: summary[name] for name in ("steps", "seconds", "device", "jax")}
     return line | kept | {"each": {name: each[name] for name in cell.shown}}
+
+
+def told(command: list[str]) -> tuple[int, str]:
+    """Runs a program: its exit status and what it said on the error stream, which is passed on."""
+    with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as running:
+        lines = []
+        for text in running.stderr:
+            print(text, end="", file=sys.stderr, flush=True)
+            lines.append(text)
+    return running.returncode, "".join(lines)
 
 
 def mean(values: list[float | None], scale: float = 1.0) -> str:
@@ -176,6 +189,8 @@ def mean(values: list[float | None], scale: float = 1.0) -> str:
     if not len(kept):
         return "diverged"
     error = f"±{kept.std(ddof=1) / len(kept) ** 0.5:.2g}" if len(kept) > 1 else ""
+    if lost := len(values) - len(kept):
+        error += f" ({lost} diverged)"
     return f"{kept.mean():.{3 if kept.mean() < 999.5 else 4}g}{error}"
 
 

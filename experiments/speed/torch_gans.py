@@ -48,8 +48,9 @@ def dcgan(w):
 
 def dcgan_keras(w):
     side, g, d = w.resolution // 4, w.gen_width, w.disc_width
-    gen = [nn.Linear(w.latent_dim, 4 * g * side * side, bias=False), Unflatten(4 * g, side, side)]
-    gen += [nn.BatchNorm2d(4 * g), nn.LeakyReLU(0.3)]
+    flat = 4 * g * side * side
+    gen = [nn.Linear(w.latent_dim, flat, bias=False), nn.BatchNorm1d(flat), nn.LeakyReLU(0.3)]
+    gen += [Unflatten(4 * g, side, side)]
     gen += [nn.ConvTranspose2d(4 * g, 2 * g, 5, 1, 2, bias=False)]
     gen += [nn.BatchNorm2d(2 * g), nn.LeakyReLU(0.3)]
     gen += [nn.ConvTranspose2d(2 * g, g, 5, 2, 2, 1, bias=False)]

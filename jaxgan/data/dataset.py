@@ -44,6 +44,7 @@ class Dataset:
       labels: int32 [N] in [0, num_classes); float32 [N, num_classes], where an image has several
         classes, a share of each, or any numbers that describe it; or None.
       classes: the names of the classes, or of a vector's entries; () when unlabelled.
+      named: whether these are names, and not the numbers in place of names that are not known.
       modes: of points, where they are known.
       count, gather: of a set whose examples are made of several images: how many there are, and
         (images, indices [...]) -> uint8 [..., H', W', C'], for NumPy and JAX arrays alike.
@@ -56,6 +57,7 @@ class Dataset:
     images: Any
     labels: np.ndarray | None = None
     classes: tuple[str, ...] = ()
+    named: bool = True
     modes: Modes | None = None
     count: int = 0
     gather: Callable[[Any, Any], Any] | None = None

@@ -164,16 +164,37 @@ def _decode(path: pathlib.Path, function):
 
 
 def upright_8_bit(image: Image.Image) -> Image.Image:
-    """By its EXIF orientation, and 16-bit grey as 8-bit: x / 257, rounded."""
+    """By its EXIF orientation, and 16-bit grey as 8-bit: x / 257, rounded.
+
+    A PNG's colour that means nothing is there is brought to 8 bits with the others; what has it in
+    16-bit grey is white.
+    """
+    hidden = _hidden_in_8_bit(image)
     image = ImageOps.exif_transpose(image)
+    if hidden is not None:
+        image.info["transparency"] = hidden
     if image.mode.startswith("I"):
         values = np.asarray(image).astype(np.int64)
         if values.min() < 0 or values.max() > 65535:
             raise ValueError("grey values outside 16 bits")
+        if isinstance(hidden, int):
+            values[values == hidden] = 65535
         return Image.fromarray(((values + 128) // 257).astype(np.uint8))
     if image.mode == "F":
         raise ValueError("floating-point pixels, whose range is unknown")
     return image
+
+
+def _hidden_in_8_bit(image: Image.Image) -> int | tuple[int, ...] | bytes | None:
+    """The transparent colour of the file, in the depth that Pillow gives its pixels."""
+    hidden = image.info.get("transparency")
+    raw = image.tile[0].args if image.tile else None  # how the file has them
+    raw = raw[0] if isinstance(raw, tuple) else raw
+    if raw == "RGB;16B" and isinstance(hidden, tuple):
+        return tuple(value >> 8 for value in hidden)
+    if raw in ("L;2", "L;4") and isinstance(hidden, int):
+        return hidden * 255 // (2 ** int(raw[2:]) - 1)
+    return hidden
 
 
 def _root(dir: str, split: str) -> pathlib.Path:

@@ -24,5 +24,5 @@ def check_labels(wanted: bool | None, present: bool, name: str, remedy: str) -> 
 def in_order(labels: Iterable[str]) -> list[str]:
     """Each label once: by value where all are whole numbers, else by the alphabet."""
     found = set(labels)
-    numbers = all(label.lstrip("-").isdecimal() for label in found)
+    numbers = all(label.removeprefix("-").isdecimal() for label in found)
     return sorted(found, key=(lambda label: (int(label), label)) if numbers else None)

@@ -79,7 +79,8 @@ class FolderFiles:
         return pathlib.Path(*parts).relative_to(self._root).as_posix()
 
     def stamp(self, name: str) -> str:
-        return str((self._root / name).stat().st_size)
+        found = (self._root / name).stat()
+        return f"{found.st_size} {found.st_mtime_ns}"
 
     def read(self, name: str) -> bytes:
         try:

@@ -73,6 +73,7 @@ def load_npz(
         images=shaping.arrays(images, path.stem),
         labels=numbers,
         classes=classes,
+        named="classes" in arrays,
     )
 
 

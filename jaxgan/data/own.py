@@ -254,7 +254,9 @@ class _Writer:
             self._features = _features(image.shape, self._named)
             info = self._features.get_serialized_info()
             self._serializer = tfds.core.example_serializer.ExampleSerializer(info)
-        example = {"image": io.BytesIO(image.png), "name": name}
+        example = {
+            "image": io.BytesIO(image.png), "name": name.encode("utf-8", "surrogateescape"),
+        }  # fmt: skip
         if self._named.of:
             example["label"] = self._number[self._named.of[name]]
         proto = self._serializer.get_tf_example(self._features.encode_example(example))

@@ -13,6 +13,8 @@ import argparse
 import os
 import pathlib
 import sys
+import traceback
+from typing import NoReturn
 
 import requests
 import tensorflow_datasets as tfds
@@ -76,7 +78,12 @@ def _check_reachable(builder: tfds.core.DatasetBuilder) -> None:
 
 
 def main(arguments: list[str] | None = None) -> int:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser = argparse.ArgumentParser(
+        prog="python -m jaxgan.data.prepare",
+        description=__doc__.splitlines()[0],
+        allow_abbrev=False,
+    )
+    parser.error = _refuse
     known = parser.add_argument_group("a published data set")
     known.add_argument("--name", help=", ".join(BUILDERS))
     known.add_argument("--dir", default="", help="TFDS's data_dir (default: its usual place)")
@@ -94,21 +101,24 @@ def main(arguments: list[str] | None = None) -> int:
     own.add_argument("--held_out", type=float, default=0.0, help="share that is the split test")
     own.add_argument("--min_side", type=int, help="least shorter side; default: resolution / 2")
     own.add_argument("--keep_duplicates", action="store_true", help="report them and keep them")
-    flags = parser.parse_args(arguments)
     if not sys.stderr.isatty():
         tfds.disable_progress_bar()
     try:
+        flags = parser.parse_args(arguments)
         print(_prepare_own(flags) if flags.source else f"prepared in {_prepare_known(flags)}")
-    except UsageError as error:
+    except (UsageError, Failure) as error:
+        if os.environ.get("JAXGAN_TRACEBACK"):
+            traceback.print_exc()
         print(f"error: {error}", file=sys.stderr)
-        return 2
-    except Failure as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 1
+        return 2 if isinstance(error, UsageError) else 1
     except KeyboardInterrupt:
         print("stopped; the same command goes on from there", file=sys.stderr)
         return 42
     return 0
+
+
+def _refuse(message: str) -> NoReturn:
+    raise UsageError(message)
 
 
 def _prepare_known(flags: argparse.Namespace) -> pathlib.Path:

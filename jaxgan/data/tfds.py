@@ -82,11 +82,11 @@ def load_tfds(
         images = _LazyImages(source, image_key, shaping)
         if keep:
             numbers = _read_labels(_open(tfds, prepared, split, dir, skip=images_of), label_key)
-    classes = ()
+    classes, named = (), True
     if keep:
         named = isinstance(label_feature, tfds.features.ClassLabel)
         classes = label_feature.names if named else map(str, range(int(numbers.max()) + 1))
-    return Dataset(name=builder, images=images, labels=numbers, classes=tuple(classes))
+    return Dataset(name=builder, images=images, labels=numbers, classes=tuple(classes), named=named)
 
 
 class _LazyImages:

@@ -57,13 +57,16 @@ class Best:
 
     def see(self, step: int, scores: Mapping[str, float], state: TrainState) -> None:
         """Keeps `state` where the score is better than all before."""
-        each = np.atleast_1d(scores.get(self._watched, np.nan))  # many seeds have many
-        if not np.isfinite(each).any():
+        score = float(np.mean(scores.get(self._watched, np.nan)))  # of many seeds the mean
+        if not np.isfinite(score):  # or one of them has diverged, and is whole in what was best
             return
-        score = float(each[np.isfinite(each)].mean())  # of a seed that diverged there is none
         if self.score is None or self._sign * score < self._sign * self.score:
             self.step, self.score = step, score
             self._checkpoints.save(step, state)
+
+    def wait(self) -> None:
+        """Until what was saved is on disk, so that no later checkpoint is there without it."""
+        self._checkpoints.wait()
 
     def summary(self) -> dict[str, Any]:
         return {} if self.step is None else {"step": self.step, self._watched: self.score}

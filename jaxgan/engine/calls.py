@@ -10,6 +10,7 @@ import jax.numpy as jnp
 from jaxgan.engine.distributed import several
 from jaxgan.engine.run import Run
 from jaxgan.engine.sharding import (
+    Divided,
     divide,
     divided,
     keep_in_place,
@@ -134,7 +135,10 @@ class Calls:
 
     def _compile(self, parts: tuple[tuple[Game, int], ...]) -> Callable:
         run, mesh = self._run, self._mesh
-        steps = [(run.make_step(game, run.optimizers, ema=run.ema), n) for game, n in parts]
+        # Of many seeds each device plays its own, whole.
+        shared = mesh.size > 1 and not run.seeds
+        place = (lambda game: Divided(game, mesh)) if shared else (lambda game: game)
+        steps = [(run.make_step(place(game), run.optimizers, ema=run.ema), n) for game, n in parts]
 
         def call(state: TrainState, inputs: Any) -> tuple[TrainState, Metrics]:
             """The state after the steps, and the last value of each metric."""

@@ -40,24 +40,26 @@ class Health:
             self._warn(
                 SATURATED,
                 step,
-                f"the discriminator is saturated: its loss is {loss.min():.1e}; weaken it "
-                "(terms.r1, optim.disc.lr, augment.instance_noise)",
-                disc_loss=float(loss.min()),
+                f"the discriminator is saturated: its loss is {loss[saturated].min():.1e}; weaken "
+                "it (terms.r1, optim.disc.lr, augment.instance_noise)",
+                disc_loss=float(loss[saturated].min()),
             )
 
     def see_samples(self, step: int, samples: Any) -> None:
         """samples: at fixed latents, [seeds, N, ...]; the closest to each other of any seed count.
 
+        A seed that has diverged, whose spread is nan, does not.
+
         Of the untrained generator, of step 0, nothing is expected.
         """
-        ratio = min(spread(own) for own in samples) / max(self._real, 1e-12)
+        ratio = np.fmin.reduce([spread(own) for own in samples]) / max(self._real, 1e-12)
         if step and ratio < CLOSER:
             self._warn(
                 COLLAPSED,
                 step,
                 f"the generator has collapsed: its samples are {ratio:.2g} times as far from each "
                 "other as the reals are",
-                spread=ratio,
+                spread=float(ratio),
             )
 
     def _warn(self, event: str, step: int, message: str, **facts: float) -> None:

@@ -190,11 +190,11 @@ class Report:
     def film(self) -> None:
         """Saves `samples/training.gif` of all pictures so far."""
         paths = [self.samples / "init.png", *sorted(self.samples.glob("[0-9]*.png"))]
-        frames = [Image.open(path) for path in paths if path.exists()]
-        frames[0].save(
+        frames = (Image.open(path) for path in paths if path.exists())  # one file at a time
+        next(frames).save(
             self.samples / "training.gif",
             save_all=True,
-            append_images=frames[1:],
+            append_images=frames,
             duration=FRAME,
             loop=0,
         )
@@ -214,13 +214,14 @@ class Report:
         replace_text(self._workdir / "summary.json", json.dumps(summary, indent=2) + "\n")
 
     def summary(self) -> dict[str, Any] | None:
-        """The summary of a run that is finished; None where there is none, or a damaged one."""
+        """The summary of a run of so many steps; None where there is none, or a damaged one."""
         try:
             summary = json.loads((self._workdir / "summary.json").read_text(encoding="utf-8"))
         except (FileNotFoundError, ValueError):
             return None
         needed = {"steps", "seconds", "images_per_sec"}
-        return summary if isinstance(summary, dict) and needed <= summary.keys() else None
+        whole = isinstance(summary, dict) and needed <= summary.keys()
+        return summary if whole and summary["steps"] == self._steps else None
 
     def last_line(self) -> dict[str, Any]:
         """The last line of metrics; where there is none, one that tells nothing."""

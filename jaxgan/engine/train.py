@@ -98,7 +98,10 @@ def start_once(
                 report.say(f"{workdir} is trained to step {first}; raise train.steps to go on")
                 if summary := of_first(report.summary):
                     return summary
-                return summarize(run, state, of_first(report.last_line), report, history)
+                Gallery(run, here(real), report).close()
+                with keep_best(run, workdir, history) as best:
+                    line = of_first(report.last_line)
+                    return summarize(run, state, line, report, history, best)
             report.say(f"{describe_devices()}; training from step {first} to {run.steps}")
             with keep_best(run, workdir, history) as best:
                 try:
@@ -199,6 +202,8 @@ def play_on(
         if last or is_time(run.cadence.checkpoint, done):
             with watch.stopped(state):
                 guard.check_state(state, done)
+                if best:  # else a kill between the two saves would lose it
+                    best.wait()
                 checkpoints.save(done, state)
                 saved = done
     gallery.close()

@@ -122,6 +122,8 @@ class AdversarialGame:
 
     def draw(self, batch: Batch, key: jax.Array) -> Batch:
         """The batch with its latents, which `generate` else draws itself."""
+        if "latents" in batch:
+            return batch
         return {**batch, "latents": self.latents(fold(key, "latents"), len(batch["image"]))}
 
     def generate(self, gen_params: Any, state: TrainState, batch: Batch, key: jax.Array):
@@ -129,7 +131,7 @@ class AdversarialGame:
 
         Where a term asks for more of the generator they are `Made`.
         """
-        latents = (batch if "latents" in batch else self.draw(batch, key))["latents"]
+        latents = self.draw(batch, key)["latents"]
         fakes, variables = self.make_fakes(gen_params, state, batch, latents, key)
         near = {}
         for term in self.terms:

@@ -23,7 +23,7 @@ from jaxgan.metrics.inputs import row_blocks
 BLOCK = 2048  # a block of distances has at most BLOCK x BLOCK values
 WIDENED = 2**21  # values of differences that the host holds at a time in float64
 SPARE = 2  # candidates beyond the k-th, lest rounding order them wrongly
-FEW = 64  # rows at a time that are searched again
+FEW = 256  # rows at a time that are searched again
 
 
 class Neighbours(NamedTuple):
@@ -186,25 +186,26 @@ def _mend(
 ) -> Neighbours:
     """`found` where no row can have been passed over that is nearer than the k-th, by eq. 1.
 
-    Of the other rows, as in a tight cluster far from the mean, all are looked at that can be.
+    The others, as in a tight cluster far from the mean, find their candidates in float64.
     """
     k = found.indices.shape[1]
     kth = (found.distances[:, -1] / scale) ** 2
     room = slack(a.points.shape[1]) * (np.asarray(a.squares) + float(b.squares.max()))
     doubtful = np.flatnonzero((kth > 0) & (search.squared.max(axis=1) <= kth + room))
+    if len(doubtful) == 0:
+        return found
+    centre = b.exact.mean(axis=0, dtype=np.float64)
     for rows in (doubtful[part] for part in row_blocks(len(doubtful), FEW)):
-        padded = np.resize(rows, FEW)  # one shape, one program
-        squared = [
-            np.asarray(_squared(a.points[padded], a.squares[padded], b.points[j], b.squares[j]))
-            for j in row_blocks(len(b.points), BLOCK)
-        ]
-        for row, near in zip(rows, np.concatenate(squared, axis=1), strict=False):
-            columns = np.flatnonzero(near <= kth[row] + room[row])
-            columns = columns[columns != row] if others else columns
-            exact = _exact_squared(a.exact, b.exact, np.repeat(row, len(columns)), columns)
-            order = np.lexsort((columns, exact))[:k]
-            found.indices[row] = columns[order]
-            found.distances[row] = np.sqrt(exact[order])
+        x, squared = a.exact[rows] - centre, []
+        for columns in row_blocks(len(b.exact), BLOCK):
+            y = b.exact[columns] - centre
+            squared.append(np.einsum("nd,nd->n", y, y) - 2.0 * x @ y.T)  # but for |x|^2
+        squared = np.concatenate(squared, axis=1)
+        if others:
+            squared[np.arange(len(rows)), rows] = np.inf
+        nearest = np.argpartition(squared, k + SPARE - 1, axis=1)[:, : k + SPARE]
+        mended = _decide(a.exact[rows], b.exact, nearest, k)
+        found.indices[rows], found.distances[rows] = mended
     return found
 
 

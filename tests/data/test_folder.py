@@ -1,5 +1,7 @@
 import logging
 import os
+import struct
+import zlib
 
 import numpy as np
 import pytest
@@ -228,3 +230,38 @@ def test_pipes_and_circles_of_links_are_no_hang(tmp_path):
     (tmp_path / "loop").symlink_to(tmp_path)
     (tmp_path / "gone.png").symlink_to(tmp_path / "nothing")
     assert load(tmp_path).num_examples == 1
+
+
+def png(depth: int, colour: int, rows: bytes, hidden: bytes) -> bytes:
+    """A PNG of one row of two pixels with a colour that means nothing is there."""
+
+    def chunk(kind: bytes, data: bytes) -> bytes:
+        body = kind + data
+        return struct.pack(">I", len(data)) + body + struct.pack(">I", zlib.crc32(body))
+
+    header = struct.pack(">IIBBBBB", 2, 1, depth, colour, 0, 0, 0)
+    data = zlib.compress(b"\0" + rows)
+    parts = [(b"IHDR", header), (b"tRNS", hidden), (b"IDAT", data), (b"IEND", b"")]
+    return b"\x89PNG\r\n\x1a\n" + b"".join(chunk(kind, data) for kind, data in parts)
+
+
+@pytest.mark.parametrize(
+    ("depth", "colour", "rows", "hidden"),
+    [
+        (16, 0, struct.pack(">HH", 0x1234, 0x5678), struct.pack(">H", 0x1234)),
+        (4, 0, bytes([0x15]), struct.pack(">H", 1)),
+        (2, 0, bytes([0b01100000]), struct.pack(">H", 1)),
+        (8, 0, bytes([0x12, 0x56]), struct.pack(">H", 0x12)),
+        (
+            16,
+            2,
+            struct.pack(">6H", *[0x1234] * 3, *[0x3456] * 3),
+            struct.pack(">3H", *[0x1234] * 3),
+        ),
+    ],
+    ids=["grey 16", "grey 4", "grey 2", "grey 8", "RGB 16"],
+)
+def test_a_colour_that_hides_is_found_at_every_depth(depth, colour, rows, hidden, tmp_path):
+    (tmp_path / "a.png").write_bytes(png(depth, colour, rows, hidden))
+    (image,) = load(tmp_path, resolution=0, channels=3).images
+    assert (image[0, 0] == 255).all() and (image[0, 1] < 255).all()

@@ -431,3 +431,21 @@ def test_a_part_that_is_not_whole_is_a_failure(many, tmp_path, monkeypatch):
         prepare_images(many, tmp_path / "out", resolution=8)
     monkeypatch.undo()
     prepare_images(many, tmp_path / "out", resolution=8)
+
+
+def test_a_name_that_is_no_text_is_kept(tmp_path):
+    """File names are bytes, and old ones may be Latin-1."""
+    source = tmp_path / "source"
+    source.mkdir()
+    with open(os.fsencode(source) + b"/caf\xe9.png", "wb") as file:
+        file.write(encoded(noise()))
+    prepare_images(source, tmp_path / "out", resolution=8, progress=False)
+    assert load_dataset("tfds", dir=str(tmp_path / "out")).num_examples == 1
+    examples = tfds.builder_from_directory(tmp_path / "out").as_data_source("train")
+    assert examples[0]["name"] == b"caf\xe9.png"
+
+
+def test_wrong_flags_are_told_in_a_line(capsys):
+    assert main(["--nane", "mnist"]) == 2
+    error = capsys.readouterr().err
+    assert error.startswith("error: unrecognized arguments: --nane") and error.count("\n") == 1

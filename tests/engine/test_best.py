@@ -45,9 +45,9 @@ def test_a_checkpoint_beyond_the_one_that_training_goes_on_from_is_made_again(tm
     assert best.summary() == {"step": 20, "eval/fd": 1.0} and kept(tmp_path) == [20]
 
 
-def test_a_seed_without_a_score_counts_for_nothing(tmp_path):
+def test_where_a_seed_has_diverged_nothing_is_better_than_where_it_had_not(tmp_path):
     scores = {10: jnp.array([3.0, 2.0]), 20: jnp.array([jnp.nan, 1.0]), 30: jnp.full(2, jnp.nan)}
-    assert play(tmp_path, scores).summary() == {"step": 20, "eval/fd": 1.0}
+    assert play(tmp_path, scores).summary() == {"step": 10, "eval/fd": 2.5}
 
 
 def test_of_no_scores_there_is_no_best(tmp_path):

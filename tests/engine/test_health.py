@@ -74,3 +74,12 @@ def test_what_was_warned_of_is_met_again_by_a_run_that_resumes_before_it(tmp_pat
     assert history.warnings == [] and "warnings" not in history.summary()
     assert len((tmp_path / "events.jsonl").read_text().splitlines()) == 1
     assert History(tmp_path / "none.jsonl").summary() == {}
+
+
+def test_a_seed_that_diverged_hides_no_other_that_collapsed(tmp_path, capsys):
+    watch = health(tmp_path)
+    watch.see_samples(10, np.stack([np.full((64, 4, 4, 1), np.nan), np.zeros((64, 4, 4, 1))]))
+    assert capsys.readouterr().err.count("collapsed") == 1
+    lines(watch, *(np.array([np.nan, value]) for value in (1e-6, 20.0, -20.0)))
+    event = History(tmp_path / "events.jsonl").summary()["warnings"][-1]
+    assert event["event"] == "saturated" and event["disc_loss"] == 1e-6

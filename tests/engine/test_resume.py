@@ -186,9 +186,17 @@ def test_the_loop_compiles_a_step_once_and_another_where_lazy_terms_are_due(tmp_
 
 
 def test_a_run_killed_after_its_last_checkpoint_still_gets_its_summary(tmp_path):
-    run_for(4, tmp_path, [])
-    written = json.loads((tmp_path / "summary.json").read_text())
-    (tmp_path / "summary.json").unlink()
-    run_for(4, tmp_path, [])
-    again = json.loads((tmp_path / "summary.json").read_text())
-    assert again | {"images_per_sec": 0} == written | {"images_per_sec": 0}
+    """Also where that of a shorter run is there."""
+    scored = ["--config.eval.every=2", "--config.eval.metrics=('swd',)", "--config.eval.features=",
+              "--config.eval.num=16", "--config.eval.num_real=16"]  # fmt: skip
+    summary = tmp_path / "summary.json"
+    run_for(2, tmp_path, scored)
+    shorter = summary.read_text()
+    run_for(4, tmp_path, scored)
+    written = json.loads(summary.read_text())
+    assert written["steps"] == 4 and written["best"]["step"] in (2, 4)
+    for left in (None, shorter):
+        summary.write_text(left) if left else summary.unlink()
+        run_for(4, tmp_path, scored)
+        again = json.loads(summary.read_text())
+        assert again | {"images_per_sec": 0} == written | {"images_per_sec": 0}

@@ -128,6 +128,31 @@ def test_devices_that_share_the_state_equal_one(trained):
     assert sum(part for _, part in before) < 0.5 * sum(size for size, _ in before)
 
 
+WIDEST = """
+import re
+import jax
+jax.config.update("jax_num_cpu_devices", 4)
+from jaxgan.build import build
+from jaxgan.config import load_config
+from jaxgan.engine.calls import Calls, initializer, read_first_batch
+fields = ["data.batch_size=44", "train.disc_turns=2", "loss=hinge", "gen.norm=none"]
+config = load_config("configs/mlp_mnist.py:smoke", [f"--config.{field}" for field in fields])
+run = build(config).run
+init = initializer(run.game, run.optimizers, run.seed)
+state = init.eval_shape(jax.eval_shape(lambda: read_first_batch(run)))
+step = Calls(run).of(0, 1).call.lower(state, run.feed.inputs(0)).compile().as_text()
+print(len(re.findall(r"= f32\\[44,", step)), len(re.findall(r"= f32\\[11,", step)))
+"""
+
+
+def test_a_turn_of_the_generator_alone_is_divided_too():
+    """It sees no data, which are what is divided: its latents must be."""
+    done = subprocess.run([sys.executable, "-c", WIDEST], capture_output=True, text=True, cwd=ROOT)
+    assert done.returncode == 0, done.stderr
+    of_all, of_a_device = map(int, done.stdout.split())
+    assert of_all == 0 < of_a_device
+
+
 def test_a_run_moves_from_eight_devices_to_two_to_one_and_back(trained):
     folder, said = trained
     for (devices, _), (_, before), text in zip(MOVES, ((0, 0), *MOVES), said, strict=False):

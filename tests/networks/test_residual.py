@@ -217,6 +217,15 @@ def test_a_fresh_block_of_r3gan_is_the_identity(total):
     assert (block.apply(variables, x) != x).any()
 
 
+def test_bilinear_resampling_is_jax_image():
+    up, down = r3gan.RESAMPLES["bilinear"]
+    x = jax.random.normal(jax.random.key(0), (2, 4, 5, 3))
+    expected = jax.image.resize(x, (2, 8, 10, 3), "bilinear")
+    chex.assert_trees_all_close(up(x), expected, atol=1e-6)
+    back = jax.image.resize(expected, x.shape, "bilinear", antialias=False)
+    chex.assert_trees_all_close(down(expected), back, atol=1e-6)
+
+
 def test_a_fresh_discriminator_of_r3gan_is_linear_by_hand():
     """All blocks are the identity: filters, 1x1 convolutions, a weight per position, the head."""
     disc = r3gan.Discriminator((16, 16, 3), num_classes=3, embed_dim=5, **R3GAN)

@@ -50,7 +50,7 @@ def classification_accuracy(
     words = jax.random.key_data(jax.random.key(seed))
 
     @partial(jax.jit, donate_argnums=0)
-    def update(variables, moments, step):
+    def update(variables, moments, step, images, labels):
         chosen = batch_indices(words, step, 1, size, len(images))[0]
 
         def loss(params):
@@ -73,7 +73,7 @@ def classification_accuracy(
 
     moments = optimizer.init(variables["params"])
     for step in range(steps):
-        variables, moments = update(variables, moments, jnp.int32(step))
+        variables, moments = update(variables, moments, jnp.int32(step), images, labels)
     guesses = [
         predict(variables, test_images[i : i + EVALUATED])
         for i in range(0, len(test_images), EVALUATED)

@@ -73,7 +73,7 @@ def images_of(dataset: Dataset, limit: int = 0) -> Images:
         count=count,
         read=lambda begin, end: dataset.take(order[begin:end]),
         labels=labels,
-        classes=dataset.classes,
+        classes=dataset.classes if dataset.named else (),
         modes=dataset.modes,
     )
 
@@ -81,18 +81,15 @@ def images_of(dataset: Dataset, limit: int = 0) -> Images:
 def in_classes_of(images: Images, reference: Images) -> Images:
     """`images` whose labels mean what those of `reference` do, matched by the classes' names.
 
-    Where names are not known, or one set has mere numbers 0, 1, 2, ... for them, the numbers stay.
+    Where the names of either are not known the numbers stay.
 
     Raises:
       UsageError: a class of `images` is none of `reference`.
     """
     own, wanted = images.classes, reference.classes
-    numbered = lambda classes: classes == tuple(map(str, range(len(classes))))
     if images.labels is None or not own or not wanted or own == wanted:
         return images
     if missing := sorted(set(own) - set(wanted)):
-        if numbered(own) or numbered(wanted):
-            return images
         raise UsageError(
             f"{images.name} has classes that {reference.name} has not: {', '.join(missing[:12])}"
         )
