@@ -42,19 +42,25 @@ DCGAN = {  # what differs from SNGAN's config
     "optim.gen.lr": 5e-4, "optim.gen.b1": 0.5, "optim.gen.b2": 0.999,
     "optim.disc.lr": 5e-4, "optim.disc.b1": 0.5, "optim.disc.b2": 0.999,
 }  # fmt: skip
+# What differs from the config of another family, by family.
+VARIANTS = {
+    "dcgan": ("sngan", DCGAN),
+    "r3gan_binomial": ("r3gan", {"gen.resample": "binomial", "disc.resample": "binomial"}),
+}
 WIDER = {"gen.width": 24, "disc.width": 24}  # than what these configs have for 64x64
 
 
 def fields_of(data: str, family: str) -> tuple[str, dict[str, Any]]:
     """The config of a family, and what this comparison sets in it."""
-    config = f"configs/{'sngan' if family == 'dcgan' else family}_{data.removesuffix('64')}.py"
+    base, own = VARIANTS.get(family, (family, {}))
+    config = f"configs/{base}_{data.removesuffix('64')}.py"
     steps = IMAGES[data] // load_config(config).data.batch_size
     quarters = ("sample.every", "checkpoint.every", "checkpoint.keep_every")
     fields = {"train.steps": steps, "eval.every": 0, **dict.fromkeys(quarters, steps // 4)}
     if data == "emoji":
         fields["data.resolution"] = 32
         fields |= WIDER if family in ("sngan", "sagan") else {}
-    return config, fields | (DCGAN if family == "dcgan" else {})
+    return config, fields | own
 
 
 def train(data: str, family: str, seed: int, data_dir: str) -> dict:
@@ -95,7 +101,8 @@ def score(workdir: Path, step: int, data: str, data_dir: str) -> dict[str, float
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--set", choices=FEATURES, required=True)
-    parser.add_argument("--families", nargs="+", choices=FAMILIES, default=FAMILIES)
+    parser.add_argument("--families", nargs="+", choices=dict.fromkeys([*FAMILIES, *VARIANTS]),
+                        default=FAMILIES)  # fmt: skip
     parser.add_argument("--seeds", nargs="+", type=int, default=[0, 1, 2])
     parser.add_argument("--data_dir", default="", help="where TFDS sets are prepared")
     flags = parser.parse_args()

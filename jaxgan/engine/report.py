@@ -105,7 +105,7 @@ class Report:
 
     def __init__(self, workdir: Path, *, config: str, first_step: int, steps: int, images: int):
         self._workdir, self._path = workdir, workdir / "metrics.jsonl"
-        self._images, self._width = images, len(str(steps))
+        self._images, self._steps, self._width = images, steps, len(str(steps))
         if config:
             replace_text(workdir / "config.json", config)
         lines = read_metrics(self._path)
