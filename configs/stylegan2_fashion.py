@@ -4,8 +4,8 @@
 
 gamma is 0.0002 * 32^2 / 32. Lazy terms and the optimizer: see stylegan2_cifar.py.
 188,251 and 218,417 parameters. One seed, 20 minutes on one CPU core: fd 4.88 of 5,000 fakes that
-shared one picture of noise, by the
-classifier that ships, after 14.4, 9.39 and 6.14 at 1,000, 2,000 and 3,000 steps.
+shared one picture of noise, by the classifier that ships, after 14.4, 9.39 and 6.14 at 1,000, 2,000
+and 3,000 steps.
 """
 
 from ml_collections import ConfigDict
