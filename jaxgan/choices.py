@@ -27,11 +27,10 @@ def choose(kind: str, table: Mapping[str, Any], name: str) -> Any:
             "expected 'package.module:name' on the Python path"
         ) from error
     found = vars(module).get(attribute)
-    if not callable(found) and type(found) not in map(type, table.values()):
-        entries = " or ".join(sorted({type(entry).__name__ for entry in table.values() if entry}))
-        raise UsageError(
-            f"{kind} {name!r}: module {module_name!r} has no function or {entries} {attribute!r}"
-        )
+    objects = {type(entry) for entry in table.values() if entry and not callable(entry)}
+    if not callable(found) and type(found) not in objects:
+        wanted = " or ".join(["function", *sorted(kind.__name__ for kind in objects)])
+        raise UsageError(f"{kind} {name!r}: module {module_name!r} has no {wanted} {attribute!r}")
     return found
 
 
