@@ -18,7 +18,7 @@ def get_config() -> ConfigDict:
     config.seed = 0
     config.loss = "non_saturating"
     config.terms = {
-        "r1": {"weight": 0.0256, "interval": 16},
+        "r1": {"weight": 0.0002, "weight_by": "size", "interval": 16},
         "path_length": {"weight": 2.0, "interval": 4},
     }
     config.augment = {"ada": {"target": 0.6, "kimg": 100}}

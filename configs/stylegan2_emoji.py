@@ -3,7 +3,7 @@
     python -m jaxgan.main --config configs/stylegan2_emoji.py
     python -m jaxgan.main --config configs/stylegan2_emoji.py --config.data.resolution=32
 
-gamma is 0.0002 * 64^2 / 32. Lazy terms and the optimizer: see stylegan2_cifar.py.
+gamma is 0.0002 * resolution^2 / batch. Lazy terms and the optimizer: see stylegan2_cifar.py.
 279,880 and 309,456 parameters. The data are a prepared TFDS set of that name (config.data.dir).
 Not measured yet.
 """
@@ -16,7 +16,7 @@ def get_config() -> ConfigDict:
     config.seed = 0
     config.loss = "non_saturating"
     config.terms = {
-        "r1": {"weight": 0.0256, "interval": 16},
+        "r1": {"weight": 0.0002, "weight_by": "size", "interval": 16},
         "path_length": {"weight": 2.0, "interval": 4},
     }
     config.gen = {
