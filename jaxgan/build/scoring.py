@@ -14,10 +14,8 @@ from jaxgan.errors import UsageError
 from jaxgan.games.adversarial import AdversarialGame
 from jaxgan.games.fakes import FakeMaker
 from jaxgan.metrics.features import FEATURES
-from jaxgan.metrics.scoring import PROTOCOLS, Images, Scorer, images_of
+from jaxgan.metrics.scoring import PROTOCOLS, SCORES, Images, Scorer, images_of
 from jaxgan.metrics.scoring.reference import features_of
-
-OF_ALL = {"authenticity", "memorization"}
 
 
 def build_scorer(
@@ -87,9 +85,9 @@ def build_evaluator(config: ConfigDict, game: AdversarialGame, dataset: Dataset)
 
 
 def number_of_reals(metrics: Sequence[str], wanted: int, dataset: Dataset) -> int:
-    """How many reals these metrics are of: as many as wanted, or all where any may be copied."""
-    few = not OF_ALL.intersection(metrics)
-    return min(wanted, dataset.num_examples) if few else dataset.num_examples
+    """How many reals these metrics are of: as many as wanted, or all where one is of all."""
+    of_all = any(name in SCORES and SCORES[name].of_all for name in metrics)
+    return dataset.num_examples if of_all else min(wanted, dataset.num_examples)
 
 
 def fake_labels(labels: np.ndarray, count: int) -> np.ndarray:

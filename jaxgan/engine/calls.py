@@ -137,7 +137,7 @@ class Calls:
         run, mesh = self._run, self._mesh
         # Of many seeds each device plays its own, whole.
         shared = mesh.size > 1 and not run.seeds
-        place = (lambda game: Divided(game, mesh)) if shared else (lambda game: game)
+        place = (lambda game: Divided(game=game, mesh=mesh)) if shared else (lambda game: game)
         steps = [(run.make_step(place(game), run.optimizers, ema=run.ema), n) for game, n in parts]
 
         def call(state: TrainState, inputs: Any) -> tuple[TrainState, Metrics]:

@@ -1,7 +1,7 @@
 """Gradient accumulation: a step that plays its batch in parts, one after the other."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
@@ -9,11 +9,11 @@ import jax
 import jax.numpy as jnp
 
 from jaxgan.engine.averaging import Ema
-from jaxgan.engine.step import Batch, Game, Optimizer, TrainState, TrainStep
+from jaxgan.engine.step import Batch, Game, Optimizer, TrainState, TrainStep, Wrapped
 
 
 @dataclass(frozen=True, kw_only=True)
-class InParts:
+class InParts(Wrapped):
     """`game` on each of `parts` of a batch in turn; losses, gradients and memories are their means.
 
     Nothing of a part is kept but its gradient, which costs a second forward run: the memory is that
@@ -25,19 +25,8 @@ class InParts:
     For losses that are means over examples; those of batch norm, say, are not.
     """
 
-    game: Game
     parts: int
     packing: int = 1
-
-    @property
-    def schedule(self) -> tuple[str, ...]:
-        return self.game.schedule
-
-    def due(self, step: int) -> "InParts":
-        return replace(self, game=self.game.due(step))
-
-    def init(self, key: jax.Array, batch: Batch):
-        return self.game.init(key, batch)
 
     def generate(self, gen_params: Any, state: TrainState, batch: Batch, key: jax.Array):
         def one(part, key):

@@ -6,14 +6,14 @@ no training.
 
 import os
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 import jax
 import numpy as np
 from jax.sharding import AxisType, Mesh, NamedSharding, PartitionSpec
 
-from jaxgan.engine.step import Batch, Game, TrainState
+from jaxgan.engine.step import Batch, TrainState, Wrapped
 
 AXES = ("data", "state")
 DIVIDED = 4096  # elements from which on an array is worth dividing
@@ -79,39 +79,21 @@ def divide(batches: Any, mesh: Mesh) -> Any:
     return jax.lax.with_sharding_constraint(batches, divided(mesh, 1))
 
 
-@dataclass(frozen=True)
-class Divided:
+@dataclass(frozen=True, kw_only=True)
+class Divided(Wrapped):
     """`game` whose draws are divided over the devices, as its batches are.
 
     A turn of the generator alone may see no data at all: without this each device would play all of
     it.
     """
 
-    game: Game
     mesh: Mesh
 
-    @property
-    def schedule(self) -> tuple[str, ...]:
-        return self.game.schedule
-
-    def due(self, step: int) -> "Divided":
-        return replace(self, game=self.game.due(step))
-
-    def init(self, key: jax.Array, batch: Batch):
-        return self.game.init(key, batch)
-
     def draw(self, batch: Batch, key: jax.Array) -> Batch:
-        drawn = self.game.draw(batch, key)
-        return jax.lax.with_sharding_constraint(drawn, divided(self.mesh))
+        return jax.lax.with_sharding_constraint(self.game.draw(batch, key), divided(self.mesh))
 
     def generate(self, gen_params: Any, state: TrainState, batch: Batch, key: jax.Array):
         return self.game.generate(gen_params, state, self.draw(batch, key), key)
-
-    def disc_loss(self, disc_params: Any, fakes: Any, state: TrainState, batch: Batch, key):
-        return self.game.disc_loss(disc_params, fakes, state, batch, key)
-
-    def gen_loss(self, fakes: Any, disc_params: Any, state: TrainState, batch: Batch, key):
-        return self.game.gen_loss(fakes, disc_params, state, batch, key)
 
 
 class Placement:

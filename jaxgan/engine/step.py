@@ -6,6 +6,7 @@ its siblings, which step in other ways, are listed in methods.py.
 """
 
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
 from typing import Any, NamedTuple, Protocol
 
 import chex
@@ -75,6 +76,35 @@ class Game(Protocol):
 
     def preview(self, params, variables, batch, key) -> jax.Array:
         """A grid of samples in [-1, 1] for a person to look at, [rows, columns, H, W, C]."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Wrapped:
+    """A game that is `game` but for what a subclass plays otherwise."""
+
+    game: Game
+
+    @property
+    def schedule(self) -> tuple[str, ...]:
+        return self.game.schedule
+
+    def due(self, step: int) -> "Wrapped":
+        return replace(self, game=self.game.due(step))
+
+    def init(self, key: jax.Array, batch: Batch):
+        return self.game.init(key, batch)
+
+    def draw(self, batch: Batch, key: jax.Array) -> Batch:
+        return self.game.draw(batch, key)
+
+    def generate(self, gen_params: Any, state: TrainState, batch: Batch, key: jax.Array):
+        return self.game.generate(gen_params, state, batch, key)
+
+    def disc_loss(self, disc_params: Any, fakes: Any, state: TrainState, batch: Batch, key):
+        return self.game.disc_loss(disc_params, fakes, state, batch, key)
+
+    def gen_loss(self, fakes: Any, disc_params: Any, state: TrainState, batch: Batch, key):
+        return self.game.gen_loss(fakes, disc_params, state, batch, key)
 
 
 class Optimizer(NamedTuple):

@@ -111,7 +111,7 @@ def test_one_round_of_power_iteration_a_pass_and_its_gradient():
 
 
 def test_spectral_norm_equals_torch():
-    torch = pytest.importorskip("torch")
+    torch = pytest.importorskip("torch", reason="the extra parity has it")
     x, w = normal(1, 2, 4), normal(2, 4, 3)
     layer = Wrapped(Dense(3, use_bias=False, spectral_norm=True))
     _, variables = init(layer, jax.random.key(0), x)

@@ -61,11 +61,13 @@ class Score(NamedTuple):
     """fn: see above. better: whether "lower" or "higher" is better of `value`, a name it returns.
 
     value: "" where it is the name of the entry.
+    of_all: whether it is of all training images, any of which may have been copied.
     """
 
     fn: Callable[..., Values]
     better: str
     value: str = ""
+    of_all: bool = False
 
     @property
     def needs(self) -> tuple[str, ...]:
@@ -245,8 +247,8 @@ SCORES: dict[str, Score] = {
     "prdc": Score(prdc, "higher", "coverage"),
     "vendi": Score(vendi, "higher"),
     "intra_fd": Score(intra_fd, "lower"),
-    "authenticity": Score(authenticity, "higher"),
-    "memorization": Score(memorization, "higher", "authenticity"),
+    "authenticity": Score(authenticity, "higher", of_all=True),
+    "memorization": Score(memorization, "higher", "authenticity", of_all=True),
     "cas": Score(cas, "higher"),
     "perceptual_diversity": Score(perceptual_diversity, "higher"),
     "swd": Score(swd, "lower"),
