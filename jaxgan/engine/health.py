@@ -48,7 +48,8 @@ class Health:
     def see_samples(self, step: int, samples: Any) -> None:
         """samples: at fixed latents, [seeds, N, ...]; the closest to each other of any seed count.
 
-        Those of a seed that has diverged, whose spread is nan, do not. Of the untrained generator, of step 0, nothing is expected.
+        Those of a seed that has diverged, whose spread is nan, do not. Of the untrained generator,
+        of step 0, nothing is expected.
         """
         ratio = np.fmin.reduce([spread(own) for own in samples]) / max(self._real, 1e-12)
         if step and ratio < CLOSER:
