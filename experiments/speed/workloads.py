@@ -105,6 +105,8 @@ WORKLOADS = {
         overrides=(
             "--config.gen.widths=(128,)",
             "--config.disc.widths=(128,)",
+            "--config.gen.resample=binomial",
+            "--config.disc.resample=binomial",
         ),
     ),
     "stylegan2": Workload(
