@@ -34,7 +34,7 @@ FEATURES = {
     "emoji64": ("efficientnet_lite0",),
 }
 IMAGES = {"fashion": 96_000, "emoji": 64_000, "emoji64": 16_000}  # that a generator learns from
-FAMILIES = ("dcgan", "sngan", "sagan", "biggan", "r3gan")
+FAMILIES = ("dcgan", "sngan", "sagan", "biggan", "biggan_deep", "r3gan")
 DCGAN = {  # what differs from SNGAN's config
     "gen": {"name": "dcgan", "latent_dim": 64, "width": 24},
     "disc": {"name": "dcgan", "width": 24},
@@ -47,7 +47,7 @@ VARIANTS = {
     "dcgan": ("sngan", DCGAN),
     "r3gan_binomial": ("r3gan", {"gen.resample": "binomial", "disc.resample": "binomial"}),
 }
-WIDER = {"gen.width": 24, "disc.width": 24}  # than what these configs have for 64x64
+WIDER = {"sngan": 24, "sagan": 24, "biggan_deep": 12}  # at 32x32 than their configs for 64x64
 
 
 def fields_of(data: str, family: str) -> tuple[str, dict[str, Any]]:
@@ -59,7 +59,8 @@ def fields_of(data: str, family: str) -> tuple[str, dict[str, Any]]:
     fields = {"train.steps": steps, "eval.every": 0, **dict.fromkeys(quarters, steps // 4)}
     if data == "emoji":
         fields["data.resolution"] = 32
-        fields |= WIDER if family in ("sngan", "sagan") else {}
+        if family in WIDER:
+            fields |= dict.fromkeys(("gen.width", "disc.width"), WIDER[family])
     return config, fields | own
 
 
