@@ -1,4 +1,4 @@
-"""BigGAN-deep (Brock et al. 2019) at a small width on Fashion-MNIST, padded to 32x32, class-conditional.
+"""BigGAN-deep (Brock et al. 2019) at a small width on Fashion-MNIST padded to 32x32, conditional.
 
     python -m jaxgan.main --config configs/biggan_deep_fashion.py
 
