@@ -8,6 +8,8 @@ any step can be reached at once, which is what makes a resumed run exact.
 The same uint32 arithmetic serves numpy and jax.numpy arrays, bit for bit.
 """
 
+from functools import partial
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -95,6 +97,10 @@ def _times(xp, step, factor: int, n: int):
 
 def _permuted(xp, words, epoch, index, n: int):
     """Element `index` of epoch `epoch`'s permutation of range(n)."""
+    return (_traced_once if xp is jnp else partial(_permute, np))(words, epoch, index, n)
+
+
+def _permute(xp, words, epoch, index, n: int):
     bits = (n - 1).bit_length()
     with np.errstate(over="ignore"):
         epoch, index = epoch.astype(xp.uint32), index.astype(xp.uint32)
@@ -109,6 +115,10 @@ def _permuted(xp, words, epoch, index, n: int):
         if n != 1 << bits:
             value = _walk(xp, scramble, value, xp.uint32(n))
     return value.astype(xp.int32)
+
+
+# Some three hundred operations, which every step that is traced would trace again.
+_traced_once = jax.jit(partial(_permute, jnp), static_argnums=3)
 
 
 def _walk(xp, scramble, value, limit):

@@ -5,6 +5,7 @@ import jax
 import jax.numpy as jnp
 
 from jaxgan.networks.layers import Dense
+from jaxgan.networks.param import param
 
 
 class SelfAttention(nn.Module):
@@ -41,7 +42,7 @@ class SelfAttention(nn.Module):
         scores = jnp.einsum("bic,bjc->bij", theta, phi, preferred_element_type=jnp.float32)
         beta = nn.softmax(scores, axis=-1).astype(x.dtype)
         o = linear("o", channels)(jnp.einsum("bij,bjc->bic", beta, g))
-        gamma = self.param("gamma", nn.initializers.zeros_init(), (), jnp.float32)
+        gamma = param(self, "gamma", nn.initializers.zeros_init(), ())
         return x + gamma.astype(x.dtype) * o.reshape(x.shape)
 
 

@@ -6,7 +6,7 @@ while a primitive has a lowering for each.
 """
 
 import dataclasses
-from functools import partial
+from functools import lru_cache, partial
 
 import jax
 import jax.numpy as jnp
@@ -33,10 +33,13 @@ def _primitive(name, native, fast) -> Primitive:
     def run(a, b, *, geometry):
         return primitive.bind(a, b, geometry=geometry)
 
-    def abstract_eval(a, b, *, geometry):
-        a, b = (jax.ShapeDtypeStruct(v.shape, v.dtype) for v in (a, b))
+    @lru_cache(maxsize=4096)
+    def result_of(a, b, geometry):
         out = jax.eval_shape(partial(native, geometry=geometry), a, b)
         return ShapedArray(out.shape, out.dtype)
+
+    def abstract_eval(a, b, *, geometry):
+        return result_of(*(jax.ShapeDtypeStruct(v.shape, v.dtype) for v in (a, b)), geometry)
 
     primitive.def_impl(run)
     primitive.def_abstract_eval(abstract_eval)

@@ -11,6 +11,7 @@ import jax.numpy as jnp
 from flax.linen.dtypes import promote_dtype
 
 from jaxgan.networks import conv
+from jaxgan.networks.param import param
 from jaxgan.networks.resample import conv_downsample
 
 
@@ -29,7 +30,7 @@ def pixel_norm(x: jax.Array) -> jax.Array:
 def kernel_of(layer: nn.Module, shape: tuple[int, ...], lr_multiplier: float = 1.0) -> jax.Array:
     """The kernel [..., I, O] of `layer`, scaled to a variance of 1 over its inputs."""
     init = nn.initializers.normal(1 / lr_multiplier)
-    kernel = layer.param("kernel", init, shape, jnp.float32)
+    kernel = param(layer, "kernel", init, shape)
     fan_in = kernel.size // shape[-1]
     return kernel * (lr_multiplier / fan_in**0.5)
 
@@ -45,7 +46,7 @@ class Dense(nn.Module):
     def __call__(self, x: jax.Array) -> jax.Array:
         kernel = kernel_of(self, (x.shape[-1], self.features), self.lr_multiplier)
         init = nn.initializers.constant(self.bias / self.lr_multiplier)
-        bias = self.param("bias", init, (self.features,), jnp.float32) * self.lr_multiplier
+        bias = param(self, "bias", init, (self.features,)) * self.lr_multiplier
         x, kernel, bias = promote_dtype(x, kernel, bias)
         return jnp.dot(x, kernel) + bias
 
@@ -66,5 +67,5 @@ class Conv(nn.Module):
         x = conv_downsample(x, kernel) if self.halve else conv.conv(x, kernel)
         if not self.use_bias:
             return x
-        bias = self.param("bias", nn.initializers.zeros_init(), (self.features,), jnp.float32)
+        bias = param(self, "bias", nn.initializers.zeros_init(), (self.features,))
         return x + bias.astype(x.dtype)

@@ -12,13 +12,14 @@ import jax.numpy as jnp
 from flax.linen.dtypes import promote_dtype
 
 from jaxgan.networks import conv
+from jaxgan.networks.param import param
 from jaxgan.networks.spectral import spectrally_normalized
 
 Ints = int | Sequence[int]
 
 
 def _kernel(layer: nn.Module, shape: tuple[int, ...]) -> jax.Array:
-    kernel = layer.param("kernel", layer.kernel_init, shape, jnp.float32)
+    kernel = param(layer, "kernel", layer.kernel_init, shape)
     return spectrally_normalized(layer, kernel) if layer.spectral_norm else kernel
 
 
@@ -27,7 +28,7 @@ def _convolve(layer: nn.Module, x: jax.Array, kernel_shape: tuple[int, ...], con
     kernel = _kernel(layer, kernel_shape)
     bias = None
     if layer.use_bias:
-        bias = layer.param("bias", layer.bias_init, (layer.features,), jnp.float32)
+        bias = param(layer, "bias", layer.bias_init, (layer.features,))
     x, kernel, bias = promote_dtype(x, kernel, bias, dtype=layer.dtype)
     image = len(kernel_shape) - 1  # dimensions of one image
     y = convolve(x.reshape(-1, *x.shape[-image:]), kernel)
@@ -53,7 +54,7 @@ class Dense(nn.Module):
         kernel = _kernel(self, (x.shape[-1], self.features))
         y = jnp.dot(*promote_dtype(x, kernel))
         if self.use_bias:
-            y += self.param("bias", self.bias_init, (self.features,), jnp.float32).astype(y.dtype)
+            y += param(self, "bias", self.bias_init, (self.features,)).astype(y.dtype)
         return y
 
 
@@ -71,7 +72,7 @@ class Embed(nn.Module):
     @nn.compact
     def __call__(self, labels: jax.Array) -> jax.Array:
         shape = (self.num_embeddings, self.features)
-        table = self.param("embedding", self.embedding_init, shape, jnp.float32)
+        table = param(self, "embedding", self.embedding_init, shape)
         if self.spectral_norm:
             table = spectrally_normalized(self, table)
         if jnp.issubdtype(labels.dtype, jnp.integer):

@@ -15,6 +15,7 @@ import jax.numpy as jnp
 
 from jaxgan.networks import conv
 from jaxgan.networks.equalized import Dense, activate, kernel_of
+from jaxgan.networks.param import param
 from jaxgan.networks.resample import upsample_conv
 
 
@@ -51,8 +52,8 @@ class StyledConv(nn.Module):
         kernel = kernel_of(self, (3, 3, x.shape[-1], self.features))
         x = modulated_conv(x, kernel, styles, up=self.up)
         zero = nn.initializers.zeros_init()
-        strength = self.param("noise_strength", zero, (), jnp.float32)
-        bias = self.param("bias", zero, (self.features,), jnp.float32)
+        strength = param(self, "noise_strength", zero, ())
+        bias = param(self, "bias", zero, (self.features,))
         x = x + strength.astype(x.dtype) * self._noise(x) + bias.astype(x.dtype)
         return activate(x)
 
@@ -72,5 +73,5 @@ class ToImage(nn.Module):
     def __call__(self, x: jax.Array, w: jax.Array) -> jax.Array:
         styles = Dense(x.shape[-1], bias=1.0, name="affine")(w)
         kernel = kernel_of(self, (1, 1, x.shape[-1], self.channels))
-        bias = self.param("bias", nn.initializers.zeros_init(), (self.channels,), jnp.float32)
+        bias = param(self, "bias", nn.initializers.zeros_init(), (self.channels,))
         return modulated_conv(x, kernel, styles, demodulate=False) + bias.astype(x.dtype)

@@ -28,6 +28,7 @@ from jaxgan.choices import choose
 from jaxgan.networks import resample
 from jaxgan.networks.heads import judged, takes_label_as_input
 from jaxgan.networks.layers import Conv, Dense, Embed, downsample
+from jaxgan.networks.param import param
 from jaxgan.networks.parts import LabelMap, halvings
 
 SLOPE = 0.2
@@ -78,7 +79,7 @@ RESAMPLES = {
 class BiasedLeakyReLU(nn.Module):
     @nn.compact
     def __call__(self, x: jax.Array) -> jax.Array:
-        bias = self.param("bias", nn.initializers.zeros_init(), (x.shape[-1],), jnp.float32)
+        bias = param(self, "bias", nn.initializers.zeros_init(), (x.shape[-1],))
         return nn.leaky_relu(x + bias.astype(x.dtype), negative_slope=SLOPE)
 
 
@@ -153,9 +154,7 @@ class Generator(nn.Module):
             embed = Embed(self.num_classes, self.embed_dim, embedding_init=LINEAR_INIT)
             z = jnp.concatenate([z, embed(labels)], axis=-1)
         height, width = (side >> (len(widths) - 1) for side in self.image_shape[:2])
-        basis = self.param(
-            "basis", nn.initializers.normal(1.0), (height, width, widths[0]), jnp.float32
-        )
+        basis = param(self, "basis", nn.initializers.normal(1.0), (height, width, widths[0]))
         z = Dense(widths[0], use_bias=False, kernel_init=LINEAR_INIT)(z)
         x = basis.astype(z.dtype) * z[:, None, None]
         for stage, (features, count) in enumerate(zip(widths, blocks, strict=True)):
@@ -206,7 +205,7 @@ class Discriminator(nn.Module):
                 x = _linear(features)(x) if x.shape[-1] != features else x
         # Every position and channel has a weight of its own, of deviation 1 / sqrt(positions).
         init = nn.initializers.normal((x.shape[1] * x.shape[2]) ** -0.5)
-        basis = self.param("basis", init, x.shape[1:], jnp.float32)
+        basis = param(self, "basis", init, x.shape[1:])
         x = jnp.sum(x * basis.astype(x.dtype), axis=(1, 2))
         self.sow("intermediates", "features", x)
         return judged(self, x, labels, kernel_init=LINEAR_INIT, use_bias=False)

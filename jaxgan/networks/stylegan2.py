@@ -16,6 +16,7 @@ import jax.numpy as jnp
 
 from jaxgan.choices import choose
 from jaxgan.networks.modulated import StyledConv, ToImage
+from jaxgan.networks.param import param
 from jaxgan.networks.parts import PRIORS, halvings
 from jaxgan.networks.resample import upsample
 from jaxgan.networks.stylegan2_mapping import Mapping
@@ -44,9 +45,7 @@ class Synthesis(nn.Module):
     def __call__(self, styles: jax.Array, *, train: bool) -> jax.Array:
         first, *rest = sides_of(self.image_shape)
         channels = channels_at(self, first)
-        constant = self.param(
-            "constant", nn.initializers.normal(1.0), (*first, channels), jnp.float32
-        )
+        constant = param(self, "constant", nn.initializers.normal(1.0), (*first, channels))
         x = jnp.broadcast_to(constant.astype(styles.dtype), (len(styles), *constant.shape))
         x = StyledConv(channels, 0)(x, styles[:, 0], train=train)
         images = ToImage(self.image_shape[-1])(x, styles[:, 1])
