@@ -8,6 +8,7 @@ from jaxgan.choices import choose
 from jaxgan.data.dataset import Dataset
 from jaxgan.data.shaping import can_be_shaped
 from jaxgan.data.sources import DATASETS
+from jaxgan.engine.sharding import on_all_devices
 from jaxgan.engine.step import Batch
 from jaxgan.errors import UsageError
 from jaxgan.schema import RESOLVED, keywords
@@ -47,7 +48,7 @@ def example_batch(config: ConfigDict) -> Batch:
         batch["label"] = jax.ShapeDtypeStruct((size, classes), jnp.float32)
     elif classes:
         batch["label"] = jax.ShapeDtypeStruct((size,), jnp.int32)
-    return batch
+    return on_all_devices(batch)
 
 
 def label_vectors(config: ConfigDict) -> tuple[tuple[float, ...], ...]:

@@ -16,6 +16,7 @@ from jaxgan.engine.sharding import (
     keep_in_place,
     make_mesh,
     of_state,
+    on_all_devices,
     over_shared_seeds,
     replicated,
 )
@@ -107,10 +108,10 @@ def over_seeds(function: Callable, seeds: int) -> Callable:
 def trace_step(run: Run) -> None:
     """Traces a step without compiling it, so that what cannot be trained fails at once."""
     inputs, root = run.feed.inputs(0), jax.random.key(run.seed)
-    real = jax.eval_shape(first_batch(run), inputs, root)
+    real = on_all_devices(jax.eval_shape(first_batch(run), inputs, root))
     state = initializer(run.game, run.optimizers, run.seed).eval_shape(real)  # of one seed
     batches = jax.eval_shape(lambda i: run.feed.batch(i, root, jnp.int32(0), 0), inputs)
-    jax.eval_shape(run.make_step(run.game, run.optimizers, ema=run.ema), state, batches)
+    jax.eval_shape(run.step_of(run.game.due(0)), state, on_all_devices(batches))
 
 
 class Calls:
@@ -138,7 +139,7 @@ class Calls:
         # Of many seeds each device plays its own, whole.
         shared = mesh.size > 1 and not run.seeds
         place = (lambda game: Divided(game=game, mesh=mesh)) if shared else (lambda game: game)
-        steps = [(run.make_step(place(game), run.optimizers, ema=run.ema), n) for game, n in parts]
+        steps = [(run.step_of(place(game)), n) for game, n in parts]
 
         def call(state: TrainState, inputs: Any) -> tuple[TrainState, Metrics]:
             """The state after the steps, and the last value of each metric."""

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import cache, cached_property
 from typing import Any, Protocol
 
 import jax
@@ -86,6 +87,12 @@ class Run:
     picture: Callable[[TrainState, Batch], np.ndarray] | None = None
     evaluate: Evaluator | None = None
     config: str = ""  # what `config.json` of the workdir is to say
+
+    @cached_property
+    def step_of(self) -> Callable[[Game], TrainStep]:
+        """The step of a game, traced once however often it is asked for and wherever it stands."""
+        step = lambda game: jax.jit(self.make_step(game, self.optimizers, ema=self.ema))
+        return cache(step)
 
 
 def is_time(interval: int, step: int) -> bool:

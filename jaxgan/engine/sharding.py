@@ -50,6 +50,13 @@ def replicated(mesh: Mesh) -> NamedSharding:
     return NamedSharding(mesh, PartitionSpec())
 
 
+def on_all_devices(shapes: Any) -> Any:
+    """Shapes of arrays that each device has whole. JAX traces a function anew for other places."""
+    place = replicated(make_mesh())
+    placed = lambda leaf: jax.ShapeDtypeStruct(leaf.shape, leaf.dtype, sharding=place)
+    return jax.tree.map(placed, shapes)
+
+
 def divided(mesh: Mesh, axis: int = 0) -> NamedSharding:
     """Of arrays whose axis of that number all devices share."""
     return NamedSharding(mesh, PartitionSpec(*[None] * axis, AXES))

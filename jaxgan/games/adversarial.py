@@ -97,6 +97,7 @@ class AdversarialGame:
     def due(self, step: int) -> "AdversarialGame":
         return replace(self, terms=tuple(t for t in self.terms if step % t.interval == 0))
 
+    @partial(jax.jit, static_argnums=0)  # traced once: what is built asks for it several times
     def init(self, key: jax.Array, batch: Batch) -> tuple[Any, Any, Any]:
         inputs = self.inputs(batch, fold(key, "latents"))
         gen_params, gen_variables = init(self.gen, fold(key, "gen"), *inputs["gen"])

@@ -7,6 +7,7 @@ import subprocess
 import sys
 import time
 from dataclasses import replace
+from functools import lru_cache
 
 import jax
 import numpy as np
@@ -72,17 +73,20 @@ PLAYED = {
 }  # fmt: skip
 
 
+@lru_cache(maxsize=4)
+def built(*overrides):
+    return build(load_config(SMOKE, [*TINY, "--config.train.steps=10", *overrides])).run
+
+
 def run_for(steps, workdir, overrides):
-    config = load_config(SMOKE, [*TINY, *overrides, f"--config.train.steps={steps}"])
     workdir.mkdir(exist_ok=True)
-    train(build(config).run, workdir)
+    given = [f"--config.train.steps={steps}"] if steps != 10 else []
+    train(built(*overrides, *given), workdir)
 
 
 def stop_at(step, workdir, overrides):
     """A run of 10 steps that is interrupted after `step`, where it had saved."""
-    overrides = [*overrides, f"--config.checkpoint.every={step}"]
-    config = load_config(SMOKE, [*TINY, *overrides, "--config.train.steps=10"])
-    run = build(config).run
+    run = built(*overrides, f"--config.checkpoint.every={step}")
 
     class Interrupting:
         def __getattr__(self, name):
@@ -98,7 +102,7 @@ def stop_at(step, workdir, overrides):
 
 
 def last_state(workdir, overrides):
-    run = build(load_config(SMOKE, [*TINY, *overrides])).run
+    run = built(*overrides)
     with Checkpoints(workdir / "checkpoints") as checkpoints:
         real = first_batch(run)(run.feed.inputs(0), jax.random.key(run.seed))
         return start(run, checkpoints, checkpoints.latest(), real)
@@ -157,7 +161,7 @@ def test_streamed_images_train_as_resident_ones_and_resume(tmp_path):
     run_for(10, tmp_path / "resident", folder)
     stop_at(5, tmp_path / "streamed", streamed)
     run_for(10, tmp_path / "streamed", streamed)
-    assert isinstance(build(load_config(SMOKE, [*TINY, *streamed])).run.feed, StreamFeed)
+    assert isinstance(built(*streamed).feed, StreamFeed)
     resident = last_state(tmp_path / "resident", folder)
     assert_same_bits(resident, last_state(tmp_path / "streamed", streamed))
 
@@ -173,7 +177,7 @@ def test_seed_decides_everything(tmp_path):
 
 def test_the_loop_compiles_a_step_once_and_another_where_lazy_terms_are_due(tmp_path):
     overrides = ["--config.terms.r1.interval=3"]
-    run = build(load_config(SMOKE, [*TINY, *overrides])).run
+    run = built(*overrides)
     calls = Calls(run)
     assert len({id(calls.of(step, step + 1)) for step in range(12)}) == 2
     assert calls.of(0, 1) is calls.of(3, 4) is calls.of(6, 7)
