@@ -53,4 +53,5 @@ def example_batch(config: ConfigDict) -> Batch:
 
 def label_vectors(config: ConfigDict) -> tuple[tuple[float, ...], ...]:
     """Some labels of the data, where they are vectors; () where they are classes, or none."""
-    return config.data.get("label_vectors", ())
+    # Lists where the config was read from a run's config.json; a game is compared and hashed.
+    return tuple(map(tuple, config.data.get("label_vectors", ())))
