@@ -1,5 +1,6 @@
 """Calls of several steps: where they end, and that they play the steps they say."""
 
+from collections import Counter
 from types import SimpleNamespace
 
 import chex
@@ -17,6 +18,8 @@ from jaxgan.data.dataset import Dataset
 from jaxgan.data.feed import ResidentFeed, StreamFeed
 from jaxgan.engine.calls import Calls, data_key, first_batch, initializer
 from jaxgan.engine.run import Cadence, call_end
+from jaxgan.engine.train import train
+from jaxgan.games.adversarial import AdversarialGame
 
 INTERVAL = st.integers(0, 7)
 
@@ -59,6 +62,26 @@ TINY = [
     "--config.data.batch_size=8",
     "--config.terms.r1.interval=4",
 ]
+
+
+def test_what_is_checked_at_the_start_is_not_traced_again_to_be_compiled(tmp_path, monkeypatch):
+    traced = Counter()
+
+    def counted(name):
+        method = getattr(AdversarialGame, name)
+
+        def counting(*args):
+            traced[name] += 1
+            return method(*args)
+
+        return counting
+
+    for name in ("memories", "disc_loss"):  # each is once in the first state, and in a step
+        monkeypatch.setattr(AdversarialGame, name, counted(name))
+    run = build(load_config(f"{ROOT}/configs/dcgan_fashion.py:smoke", TINY[:3])).run
+    assert traced == {"memories": 1, "disc_loss": 1}
+    train(run, tmp_path)
+    assert traced == {"memories": 1, "disc_loss": 1}
 
 
 def test_one_call_of_six_steps_is_six_calls_of_one():

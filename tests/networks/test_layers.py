@@ -6,6 +6,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from flax.errors import ScopeParamShapeError
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -138,3 +139,19 @@ class Wrapped(nn.Module):
 
 def vars_of(layer):
     return {n: getattr(layer, n) for n in layer.__dataclass_fields__ if n not in ("parent", "name")}
+
+
+def test_how_a_parameter_began_is_not_traced_where_it_is_used():
+    traced = []
+
+    def ones(key, shape, dtype):
+        traced.append(shape)
+        return jnp.ones(shape, dtype)
+
+    x = normal(0, 2, 3)
+    variables = Dense(4, kernel_init=ones).init(jax.random.key(0), x)
+    assert traced == [(3, 4)]
+    Dense(4, kernel_init=ones).apply(variables, x)
+    assert traced == [(3, 4)]
+    with pytest.raises(ScopeParamShapeError, match="kernel"):
+        Dense(5, kernel_init=ones).apply(variables, x)
