@@ -2,7 +2,8 @@
 
     python -m jaxgan.main --config configs/biggan_deep_fashion.py
 
-112,554 and 26,858 parameters. Not measured yet.
+112,554 and 26,858 parameters; a step is as much arithmetic as biggan_fashion's. 1,500 of 4,000
+steps, three seeds: fd 7.32 ± 1.3 of 2,000 fakes (experiments/image_gans).
 """
 
 from ml_collections import ConfigDict

@@ -4,8 +4,7 @@
 
 Prints a table for each set, means with standard deviations over seeds, and draws, beside this file,
 the distances over the images that were seen (SET_curves.png), of lines that have a curve, and the
-first fakes of the lowest seed (SET_grids.png), of runs that are in runs/image_gans/. Needs
-matplotlib.
+first fakes of the lowest seed whose run is in runs/image_gans/ (SET_grids.png). Needs matplotlib.
 """
 
 import json
@@ -94,8 +93,8 @@ def draw_grids(data: str, families: dict[str, dict[int, dict]]) -> None:
     """The upper rows of each family's last grid, one below the other."""
     grids = {}
     for family, seeds in families.items():
-        samples = RUNS / f"{data}-{family}-{min(seeds)}" / "samples"
-        if found := sorted(samples.glob("[0-9]*.png")):
+        folders = (RUNS / f"{data}-{family}-{seed}" / "samples" for seed in sorted(seeds))
+        if found := next(filter(None, (sorted(f.glob("[0-9]*.png")) for f in folders)), []):
             grids[family] = np.asarray(Image.open(found[-1]))
     if not grids:
         return
