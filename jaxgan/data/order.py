@@ -97,7 +97,8 @@ def _times(xp, step, factor: int, n: int):
 
 def _permuted(xp, words, epoch, index, n: int):
     """Element `index` of epoch `epoch`'s permutation of range(n)."""
-    return (_traced_once if xp is jnp else partial(_permute, np))(words, epoch, index, n)
+    permute = _permute_traced_once if xp is jnp else partial(_permute, np)
+    return permute(words, epoch, index, n)
 
 
 def _permute(xp, words, epoch, index, n: int):
@@ -118,7 +119,7 @@ def _permute(xp, words, epoch, index, n: int):
 
 
 # Some three hundred operations, which every step that is traced would trace again.
-_traced_once = jax.jit(partial(_permute, jnp), static_argnums=3)
+_permute_traced_once = jax.jit(partial(_permute, jnp), static_argnums=3)
 
 
 def _walk(xp, scramble, value, limit):
