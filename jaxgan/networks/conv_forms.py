@@ -144,29 +144,27 @@ def by_groups(form, native):
 
 
 def prefers_winograd(geometry, batch, inputs, outputs, dtype, *, share=0.6) -> bool:
-    """Whether winograd.py's form is faster: 9 or 16 matrix products over features.
+    """Whether winograd.py's form is the faster, and worth the second that it costs the compiler.
 
-    Measured (2 cores, ms, without and with it: conv; input gradient; weight gradient): 4x4 stride
-    2, batch 128, 16x16x64 -> 8x8x128: 12.4, 10.3; 14.0, 8.0; 22, 12, and 8x8x128 -> 4x4x256: 12.5,
-    7.9; 13.0, 6.7; 14.9, 10.5. 3x3 stride 1, 128 -> 128, batch 64, 32x32: 101, 69; 101, 70; 278,
-    82, and 8x8: 6.0, 3.3; 5.9, 3.4; 6.5, 5.0. With few features nothing is won: 32x32x3 -> 64: 2.2,
-    2.6; 2.6, 2.6; 4.1, 3.6. Where an odd side or a 5x5 kernel costs products in vain, the input
-    gradient alone wins: 4x4, 14x14x64 -> 7x7x128, batch 64: 4.8, 4.8; 5.6, 3.6; 6.2, 6.5, and 5x5
-    stride 2, 16x16x64 -> 8x8x128: 8.2, 9.1; 16.2, 7.0; 11.1, 11.4. share: of the products, at most.
+    Of a 3x3 kernel where it costs less by winograd.py's account. Of others with 32 features or more
+    and at most `share` of the products. Measured (2 cores, ms, without and with it: conv; input
+    gradient; weight gradient): 4x4 stride 2, batch 128, 16x16x64 -> 8x8x128: 12.4, 10.3; 14.0, 8.0;
+    22, 12, and 8x8x128 -> 4x4x256: 12.5, 7.9; 13.0, 6.7; 14.9, 10.5. Where an odd side or a 5x5
+    kernel costs products in vain, the input gradient alone wins: 4x4, 14x14x64 -> 7x7x128, batch
+    64: 4.8, 4.8; 5.6, 3.6; 6.2, 6.5, and 5x5 stride 2, 16x16x64 -> 8x8x128: 8.2, 9.1; 16.2, 7.0;
+    11.1, 11.4.
 
-    And small ones gain less than the second that each costs the compiler (1 core, 3x3, 64 -> 64):
-    4x4, batch 16: 0.26, 0.29; 0.28, 0.25; 0.27, 0.29; 8x8, batch 16: 0.89, 0.74; 0.88, 0.76; 1.05,
-    1.01, and batch 32: 2.03, 1.09; 1.73, 1.22; 2.16, 1.89.
+    Small ones gain less than a second of compiling (1 core): 3x3, 64 -> 64, batch 16, 4x4: 0.2,
+    0.2; 0.2, 0.2; 0.2, 0.2, and 8x8: 0.7, 0.4; 0.8, 0.5; 1.1, 0.7.
     """
     pixels = math.prod(geometry.output_size) * math.prod(geometry.kernel_size)
     small = isinstance(batch, int) and 2 * batch * pixels * inputs * outputs < 1e8
-    return (
-        dtype == jnp.float32
-        and not small
-        and min(inputs, outputs) >= 32
-        and winograd.applies(geometry)
-        and winograd.products(geometry) <= share
-    )
+    if dtype != jnp.float32 or small or not winograd.applies(geometry):
+        return False
+    products, cost = winograd.saved(geometry, batch, inputs, outputs)
+    if winograd.has_parts(geometry):
+        return cost < 1
+    return min(inputs, outputs) >= 32 and products <= share
 
 
 def is_pointwise(geometry) -> bool:
@@ -260,12 +258,7 @@ def fast_weight_grad(x, y, geometry):
 def fast_input_grad(y, w, geometry):
     if is_pointwise(geometry):
         return _pointwise_input_grad(y, w, geometry)
-    # A kernel that is no multiple of the stride has no blocks, and a dilated y is mostly zeros.
-    # Measured (3x3 stride 2, batch 32; dilated y, and winograd): 65x65x64 of 32x32x32: 88, 52 ms;
-    # 33x33x64 of 16x16x128: 12.8, 8.7 ms; but 17x17x128 of 8x8x128: 4.7, 5.8 ms.
-    uneven = any(k % s for k, s in zip(geometry.kernel_size, geometry.strides, strict=True))
-    share = 1.0 if uneven and min(geometry.output_size) >= 16 else 0.85
-    if prefers_winograd(geometry, y.shape[0], *w.shape[-2:], y.dtype, share=share):
+    if prefers_winograd(geometry, y.shape[0], *w.shape[-2:], y.dtype, share=0.85):
         return winograd.input_grad(y, w, geometry)
     if _prefers_depth_to_space(geometry, w.shape[-2]):
         return _input_grad_by_depth_to_space(y, w, geometry)
