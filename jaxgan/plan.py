@@ -22,6 +22,7 @@ from jaxgan.config import load_config
 from jaxgan.data.dataset import Dataset
 from jaxgan.engine.calls import Calls, first_batch, initializer, read_first_batch
 from jaxgan.engine.run import Run, call_end
+from jaxgan.engine.sharding import devices_for, divide_cores
 from jaxgan.engine.step import TrainState, draws_per_step
 from jaxgan.engine.train import count_parameters, describe_devices
 from jaxgan.errors import UsageError
@@ -60,8 +61,7 @@ def main(arguments: list[str]) -> None:
     memory = parse_bytes(flags.memory) if flags.memory else 0
 
     config = load_config(flags.config, overrides)
-    if flags.devices:
-        use_cpu_devices(flags.devices)
+    divide_cores(flags.devices or config.train.cpu_devices or devices_for(config.seeds))
     devices, here = flags.devices or jax.device_count(), jax.device_count()
     experiment = build(share(config, here, devices))
     step = experiment.run
@@ -90,15 +90,6 @@ def main(arguments: list[str]) -> None:
         more = f"{fails:,} do not" if fails else "there are no more images"
         say("batch", f"{batch:,} images (data.batch_size) fit in {flags.memory}: "
             f"{count(cost.memory, 'B')} on each device; {more}")  # fmt: skip
-
-
-def use_cpu_devices(devices: int) -> None:
-    """Virtual devices, where the CPU is what JAX uses."""
-    if jax.config.jax_num_cpu_devices in (devices, -1, 0):
-        try:
-            jax.config.update("jax_num_cpu_devices", devices)
-        except RuntimeError:  # JAX is in use already: what is there serves for a share
-            pass
 
 
 def share(config: ConfigDict, here: int, devices: int) -> ConfigDict:

@@ -89,6 +89,7 @@ DEFAULTS: dict[str, Any] = {
         "steps_per_call": 1,  # on the device between two looks of the host; more helps small nets
         "microbatches": 1,  # parts that a batch is played in, for memory; gradients are of all
         "remat": False,  # networks keep no activations for gradients, for memory: a pass more
+        "cpu_devices": 0,  # so many share a CPU's cores; 0: one, or those that share the seeds
         "state_shards": 1,  # devices that share one copy of the state; 1: each has all of it
         "rollbacks": 0,  # so often a run that is not finite goes back and on with other data
     },
@@ -139,6 +140,7 @@ NOT_NEGATIVE = (
     "checkpoint.keep_every",
     "checkpoint.retry_seconds",
     "train.rollbacks",
+    "train.cpu_devices",
     "init.member",
     "eval.num_real",
     "train.ema_half_life",

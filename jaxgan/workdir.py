@@ -13,7 +13,7 @@ CONFIG = "config.json"
 # A run may be extended. With a falling learning rate that changes the rates of what follows.
 MAY_CHANGE = ("train.steps", "train.rollbacks", "checkpoint.retry_seconds")
 # So may what a run needs of its devices, of which there may be others the next time.
-MAY_CHANGE += ("train.microbatches", "train.remat", "train.state_shards")
+MAY_CHANGE += ("train.microbatches", "train.remat", "train.state_shards", "train.cpu_devices")
 
 
 def default_workdir(spec: str) -> Path:

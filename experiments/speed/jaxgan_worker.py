@@ -1,6 +1,6 @@
 """Plays a workload in jaxgan, through its own config, feed, optimizers, averages and compiled call.
 
-python experiments/speed/jaxgan_worker.py WORKLOAD_JSON DATA.npz DTYPE STEPS_PER_CALL
+python experiments/speed/jaxgan_worker.py WORKLOAD_JSON DATA.npz DTYPE STEPS_PER_CALL CPU_DEVICES
 """
 
 import json
@@ -20,11 +20,13 @@ from workloads import Workload, overrides
 from jaxgan.build import build
 from jaxgan.config import load_config
 from jaxgan.engine.calls import Calls, data_key, first_batch, initializer
+from jaxgan.engine.sharding import divide_cores, divided, make_mesh, replicated
 from jaxgan.engine.step import make_train_step
 
 
 def main() -> None:
-    fields, data, dtype, steps_per_call = sys.argv[1:]
+    fields, data, dtype, steps_per_call, cpu_devices = sys.argv[1:]
+    divide_cores(int(cpu_devices) or 1)
     workload, count = Workload(**json.loads(fields)), int(steps_per_call)
     run = build(load_config(workload.config, overrides(workload, data, dtype, count))).run
     inputs = run.feed.inputs(0)
@@ -54,11 +56,14 @@ def main() -> None:
             state["now"], _ = program(state["now"], inputs)
         jax.block_until_ready(state["now"])
 
-    product = jax.jit(lambda a: a @ a)
+    product, mesh = jax.jit(lambda a, b: a @ b), make_mesh()
 
     def matmul(size: int) -> None:
-        matrix = matrices.setdefault(size, jnp.ones((size, size), dtype))
-        product(matrix).block_until_ready()
+        if size not in matrices:
+            matrix = jnp.ones((size, size), dtype)
+            places = divided(mesh), replicated(mesh)
+            matrices[size] = [jax.device_put(matrix, place) for place in places]
+        product(*matrices[size]).block_until_ready()
 
     matrices = {}
     hello = {

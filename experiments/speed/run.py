@@ -73,7 +73,7 @@ def contenders(workload: Workload, data: str, flags) -> dict[str, Worker]:
     """Workers of jaxgan, of plain convolutions, and of the fastest PyTorch, warmed up."""
     fields = json.dumps(asdict(workload))
     ours = [sys.executable, str(HERE / "jaxgan_worker.py"), fields, data, flags.dtype]
-    ours.append(str(flags.steps_per_call))
+    ours += [str(flags.steps_per_call), str(flags.cpu_devices)]
     # No cache, so that compile times are those of a first start.
     fresh = {"JAX_ENABLE_COMPILATION_CACHE": "false"}
     workers = {"jaxgan": Worker(ours, fresh)}
@@ -149,6 +149,7 @@ def measure(name: str, workload: Workload, data: str, flags) -> dict:
         "workload": name,
         "dtype": flags.dtype,
         "steps_per_call": flags.steps_per_call,
+        "cpu_devices": flags.cpu_devices,
         "batch": workload.batch,
         "device": hello["device"],
         "images_per_sec": {who: round(statistics.median(v), 1) for who, v in speeds.items()},
@@ -220,6 +221,7 @@ def main() -> None:
     parser.add_argument("--seconds", type=float, default=3.0, help="of each timing")
     parser.add_argument("--dtype", default="float32", choices=("float32", "bfloat16"))
     parser.add_argument("--steps_per_call", type=int, default=1)
+    parser.add_argument("--cpu_devices", type=int, default=0, help="see train.cpu_devices")
     parser.add_argument("--python-torch", default=sys.executable, help="where PyTorch is installed")
     parser.add_argument("--modes", nargs="*", default=TORCH_MODES, help="of PyTorch; none: without")
     parser.add_argument("--no-plain", dest="plain", action="store_false", help="no plain JAX")

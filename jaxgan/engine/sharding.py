@@ -19,22 +19,35 @@ AXES = ("data", "state")
 DIVIDED = 4096  # elements from which on an array is worth dividing
 
 
-def divide_cores(seeds: int) -> None:
-    """Before JAX is first used: makes CPU cores so many devices that they share the seeds evenly.
+def cores() -> int:
+    """Cores of the CPU that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def devices_for(seeds: int) -> int:
+    """As many devices of a CPU as share the seeds evenly.
 
     A core that trains seeds of its own needs no other at each small matrix product: ten seeds of
     configs/pacgan_grid.py take 7.3 times as long as one on 2 cores so, and 8.7 times where both
-    cores work at each product (experiments/mode_collapse). GPUs and TPUs are what they are.
+    cores work at each product (experiments/mode_collapse).
+    """
+    return max(n for n in range(1, cores() + 1) if seeds % n == 0)
+
+
+def divide_cores(devices: int) -> None:
+    """Before JAX is first used: makes a CPU so many devices, each with its share of the cores.
+
+    GPUs and TPUs are what they are.
     """
     chosen = "xla_force_host_platform_device_count" in os.environ.get("XLA_FLAGS", "")
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
-    devices = max(n for n in range(1, (cores or 1) + 1) if seeds % n == 0)
     if devices == 1 or chosen or jax.config.jax_num_cpu_devices > 0:
         return
     try:
         jax.config.update("jax_num_cpu_devices", devices)
     except RuntimeError:
-        pass  # JAX is in use already, as in a notebook: the seeds train on the devices there are
+        return  # JAX is in use already, as in a notebook: there are the devices there are
+    # Threads that XLA divides an operation of one device among.
+    os.environ.setdefault("NPROC", str(max(1, cores() // devices)))
 
 
 def make_mesh(state_shards: int = 1) -> Mesh:
@@ -156,7 +169,7 @@ def over_shared_seeds(function: Callable, seeds: int, mesh: Mesh) -> Callable:
 
     Each device has its seeds, and the whole of `inputs`. A GPU or TPU plays all of its own at once,
     by `jax.vmap`; a CPU one after the other, which leaves their products small enough for its
-    caches (`divide_cores` has figures) and convolutions without a batch of kernels.
+    caches (`devices_for` has figures) and convolutions without a batch of kernels.
     """
     one_by_one = mesh.devices.flat[0].platform == "cpu"
 

@@ -185,3 +185,15 @@ def test_a_placement_of_one_process_has_all_rows_and_puts_them_where_they_belong
     array = np.arange(24).reshape(2, 6, 2)
     np.testing.assert_array_equal(placement.shared({"a": array}, 6)["a"], array)
     np.testing.assert_array_equal(placement.whole(array), array)
+
+
+def test_a_cpu_is_as_many_devices_as_the_config_says(tmp_path):
+    """And of a run that goes on another number is no other config."""
+    command = [sys.executable, "-m", "jaxgan.main", "--config", "configs/mlp_mnist.py:smoke"]
+    command += ["--workdir", str(tmp_path), "--config.disc.dropout=0.0"]
+    for devices, steps in ((2, 2), (1, 4)):
+        fields = {"cpu_devices": devices, "steps": steps}
+        given = [f"--config.train.{name}={value}" for name, value in fields.items()]
+        done = subprocess.run([*command, *given], cwd=ROOT, capture_output=True, text=True)
+        assert done.returncode == 0, done.stderr
+        assert f"{devices} x cpu (cpu); training from step {steps - 2} to" in done.stderr
