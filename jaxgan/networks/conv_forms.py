@@ -146,13 +146,13 @@ def by_groups(form, native):
 def prefers_winograd(geometry, batch, inputs, outputs, dtype, *, share=0.6) -> bool:
     """Whether winograd.py's form is the faster, and worth the second that it costs the compiler.
 
-    Of a 3x3 kernel where it costs less by winograd.py's account. Of others with 32 features or more
-    and at most `share` of the products. Measured (2 cores, ms, without and with it: conv; input
+    In parts, where it costs less by winograd.py's account; otherwise with 32 features or more and
+    at most `share` of the products. Measured (2 cores, ms, without and with it: conv; input
     gradient; weight gradient): 4x4 stride 2, batch 128, 16x16x64 -> 8x8x128: 12.4, 10.3; 14.0, 8.0;
     22, 12, and 8x8x128 -> 4x4x256: 12.5, 7.9; 13.0, 6.7; 14.9, 10.5. Where an odd side or a 5x5
     kernel costs products in vain, the input gradient alone wins: 4x4, 14x14x64 -> 7x7x128, batch
     64: 4.8, 4.8; 5.6, 3.6; 6.2, 6.5, and 5x5 stride 2, 16x16x64 -> 8x8x128: 8.2, 9.1; 16.2, 7.0;
-    11.1, 11.4.
+    11.1, 11.4. With few features nothing is won: 32x32x3 -> 64: 2.2, 2.6; 2.6, 2.6; 4.1, 3.6.
 
     Small ones gain less than a second of compiling (1 core): 3x3, 64 -> 64, batch 16, 4x4: 0.2,
     0.2; 0.2, 0.2; 0.2, 0.2, and 8x8: 0.7, 0.4; 0.8, 0.5; 1.1, 0.7.
@@ -258,7 +258,12 @@ def fast_weight_grad(x, y, geometry):
 def fast_input_grad(y, w, geometry):
     if is_pointwise(geometry):
         return _pointwise_input_grad(y, w, geometry)
-    if prefers_winograd(geometry, y.shape[0], *w.shape[-2:], y.dtype, share=0.85):
+    # A kernel that is no multiple of the stride has no blocks, and a dilated y is mostly zeros.
+    # Measured (3x3 stride 2, batch 32; dilated y, and winograd): 65x65x64 of 32x32x32: 88, 52 ms;
+    # 33x33x64 of 16x16x128: 12.8, 8.7 ms; but 17x17x128 of 8x8x128: 4.7, 5.8 ms.
+    uneven = any(k % s for k, s in zip(geometry.kernel_size, geometry.strides, strict=True))
+    share = 1.0 if uneven and min(geometry.output_size) >= 16 else 0.85
+    if prefers_winograd(geometry, y.shape[0], *w.shape[-2:], y.dtype, share=share):
         return winograd.input_grad(y, w, geometry)
     if _prefers_depth_to_space(geometry, w.shape[-2]):
         return _input_grad_by_depth_to_space(y, w, geometry)

@@ -74,6 +74,12 @@ def test_all_three_operations(tiling):
         close(fast, plain)
 
 
+@pytest.fixture
+def own_cores(monkeypatch):
+    """Each device has one."""
+    monkeypatch.setattr(winograd, "cores", lambda: 1)
+
+
 @pytest.mark.parametrize(
     ("strides", "size", "kernel", "features", "outputs", "products"),
     [
@@ -85,7 +91,7 @@ def test_all_three_operations(tiling):
         (2, 14, 4, 64, (2, 2), (8 / 7) ** 2 * 9 / 16),
     ],
 )
-def test_the_cheapest_tiles(strides, size, kernel, features, outputs, products):
+def test_the_cheapest_tiles(strides, size, kernel, features, outputs, products, own_cores):
     """Of how many outputs, and what share of the definition's products they take."""
     low = (kernel - strides) // 2
     padding = ((low, kernel - strides - low),) * 2
@@ -106,7 +112,7 @@ def test_one_dimension_by_hand(m, r):
 
 
 @pytest.mark.parametrize("strides", [1, 2])
-def test_what_rounding_costs(strides):
+def test_what_rounding_costs(strides, own_cores):
     """The error's standard deviation over that of the result, against float64."""
     size = 8 * strides
     geometry = Geometry((strides,) * 2, ((1, 1),) * 2, (1, 1), 1, (size,) * 2, (3, 3))
@@ -124,7 +130,7 @@ def test_what_rounding_costs(strides):
     ("batch", "devices", "expected"),
     [(6, 1, (1, 3, 2)), (7, 1, (1, 7, 1)), (12, 2, (2, 3, 2)), (7, 2, (1, 7, 1))],
 )
-def test_parts_of_the_batch_make_the_whole(batch, devices, expected, monkeypatch):
+def test_parts_of_the_batch_make_the_whole(batch, devices, expected, monkeypatch, own_cores):
     """expected: devices, parts, images of a part on a device."""
     geometry = Geometry((1, 1), ((1, 1), (1, 1)), (1, 1), 1, (5, 9), (3, 3))
     keys = jax.random.split(jax.random.key(0), 3)
@@ -144,6 +150,18 @@ def test_parts_of_the_batch_make_the_whole(batch, devices, expected, monkeypatch
     assert whole[1] == 1 and parts == expected
     for a, b in zip(divided, plain, strict=True):
         close(a, b)
+
+
+def test_cores_that_share_a_device_have_small_tiles_and_no_parts(monkeypatch):
+    monkeypatch.setattr(winograd, "cores", lambda: 1 + jax.local_device_count())
+    geometry = Geometry((1, 1), ((1, 1), (1, 1)), (1, 1), 1, (32, 32), (3, 3))
+    tiling = winograd.best(geometry, 64, 64, 64)
+    assert tiling.outputs == (2, 2)
+    assert winograd._parts(tiling, 64, 64, 64) == (1, 1, 64)
+    assert prefers_winograd(geometry, 64, 64, 64, jnp.dtype("float32"))
+    assert not prefers_winograd(geometry, 64, 24, 64, jnp.dtype("float32"))  # few features
+    monkeypatch.setattr(winograd, "cores", lambda: 1)
+    assert prefers_winograd(geometry, 64, 24, 64, jnp.dtype("float32"))
 
 
 def test_convolutions_use_it_where_it_pays():
