@@ -28,6 +28,7 @@ from workloads import WORKLOADS, overrides
 from jaxgan.build import build
 from jaxgan.config import load_config
 from jaxgan.engine.calls import Calls, first_batch, initializer
+from jaxgan.engine.sharding import divide_cores
 
 STEPS = 5
 PARTS = {"filters": "filter", "augmentations": "augment"}  # and their named scopes
@@ -42,7 +43,9 @@ def main() -> None:
     workload = WORKLOADS[flags.workload]
     with tempfile.TemporaryDirectory() as folder:
         arguments = overrides(workload, image_file(workload, folder), flags.dtype, 1)
-        run = build(load_config(workload.config, [*arguments, *given])).run
+        config = load_config(workload.config, [*arguments, *given])
+        divide_cores(config.train.cpu_devices or 1)
+        run = build(config).run
     inputs = run.feed.inputs(0)
     state = initializer(run.game, run.optimizers, run.seed)(
         first_batch(run)(inputs, jax.random.key(0))
