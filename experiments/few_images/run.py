@@ -46,6 +46,9 @@ AUGMENTS: dict[str, dict[str, Any]] = {
     "diff_augment": {"diff_augment": {}},
     # p moves 25 times as fast as published, since runs are so much shorter.
     "ada": {"ada": {"kimg": 20}},
+    # And where the light networks' hinge loss is sooner than at the published target, 0.6.
+    "ada_0.1": {"ada": {"kimg": 20, "target": 0.1}},
+    "ada_fixed": {"ada": {"p": 0.4, "schedule": "constant"}},
 }
 QUICK = {"data.resolution": 32, "data.batch_size": 16}
 QUICK_NETWORKS = {
