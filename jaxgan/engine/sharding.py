@@ -34,8 +34,8 @@ def divide_cores(devices: int) -> None:
     """Before JAX is first used: makes a CPU so many devices; GPUs and TPUs are what they are.
 
     Cores of one device wait for each other at every operation, devices only where gradients are
-    added. On 2 cores a step of StyleGAN2 (64x64, 32 images) took 3.1 to 3.4 s as one device, 2.1 to
-    2.2 s as two; of experiments/speed's ResNet 1.62 to 1.77 s and 1.4 s; of its DCGAN the same.
+    added, and a core that is alone has faster convolutions (networks/winograd.py). In
+    experiments/speed, on 2 cores, StyleGAN2 makes 9.3 images/s as one device and 13.9 as two.
     """
     chosen = "xla_force_host_platform_device_count" in os.environ.get("XLA_FLAGS", "")
     if devices == 1 or chosen or jax.config.jax_num_cpu_devices > 0:
