@@ -161,10 +161,10 @@ def prefers_winograd(geometry, batch, inputs, outputs, dtype, *, share=0.6) -> b
     small = isinstance(batch, int) and 2 * batch * pixels * inputs * outputs < 1e8
     if dtype != jnp.float32 or small or not winograd.applies(geometry):
         return False
-    products, cost = winograd.saved(geometry, batch, inputs, outputs)
+    tiling = winograd.best(geometry, batch, inputs, outputs)
     if winograd.has_parts(geometry):
-        return cost < 1
-    return min(inputs, outputs) >= 32 and products <= share
+        return winograd.cost(tiling, batch, inputs, outputs) < 1
+    return min(inputs, outputs) >= 32 and winograd.share(tiling) <= share
 
 
 def is_pointwise(geometry) -> bool:

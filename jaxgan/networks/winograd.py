@@ -125,18 +125,28 @@ KERNELS = 5  # moves of a number of the kernel for one of the images
 CACHED = 2**22
 
 
-def cost(tiling: Tiling, batch: int, inputs: int, outputs: int) -> float:
-    """In multiplications: those of the products, and moving all that they are made of and make.
+def share(tiling: Tiling) -> float:
+    """The products over those of the definition."""
+    geometry = tiling.geometry
+    ours = tiling.products * math.prod(tiling.counts) * math.prod(geometry.strides)
+    return ours / math.prod((*geometry.output_size, *geometry.kernel_size))
 
-    Measured (1 core, ms; the definition, and this; conv; input gradient; weight gradient), and
-    this cost over the definition's multiplications: 3x3 stride 1, 32x32, batch 64: 16 -> 16: 6.4,
-    7.2; 6.3, 6.2; 6.2, 8.4 (1.19), 24 -> 24: 9.3, 9.0; 9.6, 8.3; 63, 16 (0.87), 32 -> 32: 20, 14;
-    22, 18; 21, 15 (0.72), 48 -> 48: 30, 19; 30, 20; 152, 27 (0.56). 3x3 stride 2, 33x33x128 -> 128,
-    batch 32: 85, 38; 61, 37; 57, 50 (0.90).
+
+def cost(tiling: Tiling, batch: int, inputs: int, outputs: int) -> float:
+    """The products and moving all that they are made of and make, over the definition's products.
+
+    batch: an int, or a symbol that stands for many.
+
+    Measured (1 core, ms; the definition, and this; conv; input gradient; weight gradient), and this
+    cost: 3x3 stride 1, 32x32, batch 64: 16 -> 16: 6.4, 7.2; 6.3, 6.2; 6.2, 8.4 (1.20), 24 -> 24:
+    9.3, 9.0; 9.6, 8.3; 63, 16 (0.88), 32 -> 32: 20, 14; 22, 18; 21, 15 (0.73), 48 -> 48: 30, 19;
+    30, 20; 152, 27 (0.57). Of strided ones it is too high, as XLA's own are slow: 3x3 stride 2,
+    33x33x128 -> 128, batch 32: 85, 38; 61, 37; 57, 50 (1.10).
     """
-    tiles, inputs = batch * math.prod(tiling.counts), inputs * math.prod(tiling.geometry.strides)
-    moved = tiles * (inputs + outputs) + KERNELS * inputs * outputs
-    return tiling.products * (tiles * inputs * outputs + MOVING * moved)
+    batch = batch if isinstance(batch, int) else 64
+    tiles, block = batch * math.prod(tiling.counts), inputs * math.prod(tiling.geometry.strides)
+    moved = tiles * (block + outputs) + KERNELS * block * outputs
+    return share(tiling) * (1 + MOVING * moved / (tiles * block * outputs))
 
 
 def has_parts(geometry) -> bool:
@@ -145,22 +155,11 @@ def has_parts(geometry) -> bool:
 
 
 def best(geometry, batch, inputs, outputs) -> Tiling:
-    """The cheapest tiling; batch is an int, or a symbol that stands for many."""
+    """The cheapest tiling."""
     if not has_parts(geometry):
         return Tiling(geometry, (2, 2))
-    batch = batch if isinstance(batch, int) else 64
     tilings = [Tiling(geometry, choice) for choice in itertools.product(OUTPUTS, OUTPUTS)]
     return min(tilings, key=lambda tiling: cost(tiling, batch, inputs, outputs))
-
-
-def saved(geometry, batch, inputs, outputs) -> tuple[float, float]:
-    """The products of the best tiling, and its cost, over those of the definition."""
-    batch = batch if isinstance(batch, int) else 64
-    tiling = best(geometry, batch, inputs, outputs)
-    pixels = math.prod(geometry.output_size) * math.prod(geometry.kernel_size)
-    products = tiling.products * math.prod(tiling.counts) * math.prod(geometry.strides)
-    spent = cost(tiling, batch, inputs, outputs)
-    return products / pixels, spent / (batch * pixels * inputs * outputs)
 
 
 def conv(x, w, geometry):

@@ -96,10 +96,10 @@ def test_the_cheapest_tiles(strides, size, kernel, features, outputs, products, 
     low = (kernel - strides) // 2
     padding = ((low, kernel - strides - low),) * 2
     geometry = Geometry((strides,) * 2, padding, (1, 1), 1, (size,) * 2, (kernel,) * 2)
-    assert winograd.best(geometry, 64, features, features).outputs == outputs
-    share, cost = winograd.saved(geometry, 64, features, features)
-    np.testing.assert_allclose(share, products)
-    assert share < cost < 2
+    tiling = winograd.best(geometry, 64, features, features)
+    assert tiling.outputs == outputs
+    np.testing.assert_allclose(winograd.share(tiling), products)
+    assert products < winograd.cost(tiling, 64, features, features) < 2
 
 
 @pytest.mark.parametrize(("m", "r"), winograd.FILTERS)
