@@ -45,8 +45,9 @@ SMALL = {
     "r3gan": {"widths": (4,), "blocks": (1,), "group_size": 4},
     "stylegan2": {"channel_base": 16, "channel_max": 4, "mapping_layers": 1},
 }
-# Tests of networks in full size, of what the compiler makes of convolutions, and of speed.
-OPTIMIZED = {"metrics", "test_evaluate.py", "test_conv.py", "test_winograd.py", "test_speed.py",
+# Tests of networks in full size, of whole trainings, and of speed.
+OPTIMIZED = {"test_classifier.py", "test_dinov2.py", "test_efficientnet.py", "test_extract.py",
+             "test_inception.py", "test_perceptual.py", "test_scores.py", "test_speed.py",
              "test_training.py"}  # fmt: skip
 ROOT = Path(__file__).parent.parent
 CONFIGS = sorted((ROOT / "configs").glob("*.py"))
@@ -67,7 +68,7 @@ def optimize(programs: bool) -> None:
 @pytest.fixture(autouse=True, scope="module")
 def compilation(request):
     """What runs a few times on toy shapes is not worth optimizing: it compiles twice as fast."""
-    optimize(bool(OPTIMIZED & set(request.path.parts)))
+    optimize(request.path.name in OPTIMIZED)
 
 
 @pytest.fixture

@@ -233,7 +233,7 @@ def test_bfloat16(transposed):
 
 
 @pytest.mark.parametrize("size, kernel", [(8, 4), (4, 5), (2, 4)])  # and kernels larger than images
-def test_every_cpu_convolution_of_a_scanned_gradient_penalty_is_in_the_fast_layout(size, kernel):
+def test_every_cpu_convolution_of_a_scanned_penalty_is_in_the_fast_layout(size, kernel, optimized):
     """Any other layout inside a loop is computed naively, up to 1,000 times slower."""
 
     def critic(x, w, v):

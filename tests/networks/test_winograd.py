@@ -112,7 +112,7 @@ def test_one_dimension_by_hand(m, r):
 
 
 @pytest.mark.parametrize("strides", [1, 2])
-def test_what_rounding_costs(strides, own_cores):
+def test_what_rounding_costs(strides, own_cores, optimized):
     """The error's standard deviation over that of the result, against float64."""
     size = 8 * strides
     geometry = Geometry((strides,) * 2, ((1, 1),) * 2, (1, 1), 1, (size,) * 2, (3, 3))

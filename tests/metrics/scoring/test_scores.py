@@ -43,6 +43,7 @@ def test_every_score_prefers_images_of_the_set_to_noisy_ones(metric, sets, netwo
     from jaxgan.metrics.scoring import scores
 
     few = lambda *arguments: classification_accuracy(*arguments, steps=25)
+    monkeypatch.setattr("jaxgan.metrics.scoring.accuracy.BATCH", 32)
     monkeypatch.setattr(scores, "classification_accuracy", few)
     real, fake, held_out, noisy = sets
     scorer = Scorer([metric], protocol=SMALL, network=network, real=real, held_out=held_out)
@@ -192,7 +193,8 @@ def test_fakes_without_labels_have_no_score_within_classes(sets, network):
         scorer(Images(name="fake", count=COUNT, read=fake.read))
 
 
-def test_classification_accuracy_is_high_where_fakes_teach_the_classes():
+def test_classification_accuracy_is_high_where_fakes_teach_the_classes(monkeypatch):
+    monkeypatch.setattr("jaxgan.metrics.scoring.accuracy.BATCH", 32)
     data = load_dataset("fashion_mnist_10k")
     two = np.flatnonzero(np.isin(data.labels, (1, 8)))[:400]  # trousers and bags
     images, labels = data.images[two], (data.labels[two] == 8).astype(np.int32)
