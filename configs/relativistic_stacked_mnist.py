@@ -3,8 +3,9 @@
     python -m jaxgan.data.prepare --name mnist
     python -m jaxgan.main --config configs/relativistic_stacked_mnist.py --config.seeds=5
 
-One seed: all 1,000 modes at step 2,000 and ever after, a KL of 0.14 at 3,000 and of 0.118 at
-10,000, 21 minutes on one core of a CPU that had other work.
+R1 and R2 are lazy: every fourth step, four times as strong. One seed: all 1,000 modes at step 2,000
+and ever after, a KL of 0.150 there, of 0.080 at 3,000 and of 0.070 at 4,000; 13 minutes on one core
+of a CPU that had other work.
 """
 
 from ml_collections import ConfigDict
@@ -14,15 +15,18 @@ def get_config() -> ConfigDict:
     config = ConfigDict()
     config.seed = 0
     config.loss = "relativistic"
-    config.terms = {"r1": {"weight": 1.0}, "r2": {"weight": 1.0}}
-    config.gen = {"name": "dcgan", "latent_dim": 64, "width": 32, "norm": "batch"}
-    config.disc = {"name": "dcgan", "width": 32}
+    config.terms = {
+        "r1": {"weight": 0.2, "interval": 4},
+        "r2": {"weight": 0.2, "interval": 4},
+    }
+    config.gen = {"name": "dcgan", "latent_dim": 64, "width": 64, "norm": "batch"}
+    config.disc = {"name": "dcgan", "width": 32, "halvings": 3}
     config.optim = {
         "gen": {"name": "adam", "lr": 1e-3, "b1": 0.0, "b2": 0.99, "schedule": "linear"},
         "disc": {"name": "adam", "lr": 1e-3, "b1": 0.0, "b2": 0.99, "schedule": "linear"},
     }
     config.data = {"name": "stacked_mnist", "dir": "", "batch_size": 64}
-    config.train = {"steps": 10_000, "ema": 0.999}
+    config.train = {"steps": 4000, "ema": 0.999}
     config.log = {"every": 100}
     config.sample = {"every": 1000}
     config.eval = {
