@@ -35,7 +35,7 @@ TINY = [
 ]
 PLAYED = {
     "one turn each": [],
-    "five disc turns": ["--config.train.disc_turns=5"],
+    "three disc turns": ["--config.train.disc_turns=3"],
     "clipped RMSProp, dropout, a falling rate, instance noise": [
         "--config.disc.name=dcgan_keras",
         "--config.disc.dropout=0.3",

@@ -26,7 +26,7 @@ PLAIN = [
 ]  # fmt: skip
 GAMES = {
     "dcgan": ["configs/dcgan_fashion.py:smoke"],
-    "wgan_gp": ["configs/wgan_gp_fashion.py:smoke"],
+    "wgan_gp": ["configs/wgan_gp_fashion.py:smoke", "--config.train.disc_turns=2"],
     "r1": ["configs/dcgan_fashion.py:smoke", "--config.terms.r1.weight=0.1"],
 }
 SHARED = ["--config.train.state_shards=4"]  # devices that share a copy of the state
