@@ -17,7 +17,6 @@ CACHE = Path(tempfile.gettempdir()) / f"jaxgan-test-cache-{os.getuid()}"
 jax.config.update("jax_compilation_cache_dir", str(CACHE))
 jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.0)
 os.environ["JAX_COMPILATION_CACHE_DIR"] = str(CACHE)  # for the programs that tests start
-os.environ["JAXGAN_CACHE"] = str(CACHE / "jaxgan")  # features of real images
 
 # XLA for CPUs compiles many training steps in two thirds of the time with its older emitters, and
 # is not made to cut small programs into 32 pieces. Later releases do not have the first of these
@@ -51,6 +50,18 @@ OPTIMIZED = {"test_classifier.py", "test_dinov2.py", "test_efficientnet.py", "te
              "test_training.py"}  # fmt: skip
 ROOT = Path(__file__).parent.parent
 CONFIGS = sorted((ROOT / "configs").glob("*.py"))
+
+
+@pytest.fixture(scope="session", autouse=True)
+def own_features(tmp_path_factory):
+    """Features of real images are kept for one run of the suite, and shared by its processes.
+
+    Another version's programs would round them differently from those of the same fakes.
+    """
+    folder = tmp_path_factory.getbasetemp()
+    if "PYTEST_XDIST_WORKER" in os.environ:
+        folder = folder.parent
+    os.environ["JAXGAN_CACHE"] = str(folder / "cache")
 
 
 @pytest.fixture(autouse=True)
