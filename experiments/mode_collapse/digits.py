@@ -28,11 +28,12 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--workdir", type=Path, help="of a run on Stacked-MNIST; without: real")
     parser.add_argument("--checkpoint", default="last", help="last, best, or a step")
+    parser.add_argument("--member", type=int, default=0, help="which, where seeds trained several")
     parser.add_argument("--data_dir", default="", help="where TFDS sets are prepared")
     parser.add_argument("--num", type=int, default=26_000)
     flags = parser.parse_args()
     if flags.workdir:
-        _, game, generator, _ = load_generator(flags.workdir, flags.checkpoint)
+        _, game, generator, _ = load_generator(flags.workdir, flags.checkpoint, member=flags.member)
         stacks = FakeMaker(game)(generator, flags.num, jax.random.key(0))
     else:
         stacks = images_of(load_dataset("stacked_mnist", dir=flags.data_dir))

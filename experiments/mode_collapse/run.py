@@ -23,6 +23,7 @@ results.jsonl beside this file; runs stay in runs/mode_collapse/ and go on where
 import argparse
 import hashlib
 import json
+import re
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -66,6 +67,7 @@ QUICK = {
     "optim.disc.b1": 0.0, "optim.gen.schedule": "linear", "optim.disc.schedule": "linear",
     "train.steps": 5000, "eval.every": 1000, "sample.every": 1000,
 }  # fmt: skip
+FOLDER = re.compile(r"(--config\.data\.dir=).*")
 NOT_FINITE = " not finite "  # in the message of a run that has diverged
 LOSSES = ("minimax", "non_saturating", "lsgan", "hinge", "wasserstein", "relativistic",
           "relativistic_average")  # fmt: skip
@@ -180,7 +182,7 @@ def play(table: str, cell: Cell, seeds: int, overrides: list[str]) -> dict:
         "column": cell.column,
         "seeds": seeds,
         "config": cell.config,
-        "overrides": given,
+        "overrides": [FOLDER.sub(r"\1DIR", text) for text in given],
     }
     if status and NOT_FINITE not in errors:
         sys.exit(status)  # it has said why
