@@ -67,7 +67,7 @@ QUICK = {
     "optim.disc.b1": 0.0, "optim.gen.schedule": "linear", "optim.disc.schedule": "linear",
     "train.steps": 5000, "eval.every": 1000, "sample.every": 1000,
 }  # fmt: skip
-FOLDER = re.compile(r"(--config\.data\.dir=).*")
+FOLDER = re.compile(r"(--config\.data\.dir=).*")  # of this machine: not kept
 NOT_FINITE = " not finite "  # in the message of a run that has diverged
 LOSSES = ("minimax", "non_saturating", "lsgan", "hinge", "wasserstein", "relativistic",
           "relativistic_average")  # fmt: skip
