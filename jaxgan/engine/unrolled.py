@@ -33,6 +33,12 @@ def make_unrolled_step(
     fakes and data, and then forgotten; only the discriminator's own turns change it. With
     `unroll=0` this is `make_train_step` to the bit.
 
+    What the generator wants of those updates is that they leave the discriminator's whole loss
+    high, as in the authors' game, where it is the one value that both play for. Its own loss would
+    not do: it may lack what the discriminator makes of real images (only the relativistic losses
+    have it), and then the best answer is still rewarded for calling everything real. By the fakes
+    themselves it is the generator's own loss that falls, so that any loss can be unrolled.
+
     Memory and time of the generator's turn grow with `unroll`.
 
     Raises:
@@ -54,7 +60,10 @@ def make_unrolled_step(
         def loss(fakes):
             ahead = look_ahead(fakes, state, batch, fold(key, "unroll"))
             ahead = ahead.replace(extra=state.extra)
-            return game.gen_loss(fakes, ahead.params["disc"], ahead, batch, key)
+            still, shown = jax.lax.stop_gradient((ahead, fakes))
+            value, outcome = game.gen_loss(fakes, still.params["disc"], still, batch, key)
+            answer, _ = game.disc_loss(ahead.params["disc"], shown, ahead, batch, key)
+            return value - answer, outcome
 
         return through_fakes(played, loss)
 
