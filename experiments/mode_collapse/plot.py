@@ -3,8 +3,8 @@
     python experiments/mode_collapse/plot.py GAN=runs/a "packs of 2=runs/b" --out modes.png
     python experiments/mode_collapse/plot.py recipe=runs/c --metric eval/reverse_kl --out kl.png
 
-Reads the metrics.jsonl of workdirs that were trained with `--config.seeds=N`. The line is the mean,
-the band reaches from the lowest to the highest seed. Needs matplotlib.
+Reads the metrics.jsonl of workdirs. With `--config.seeds=N` the line is the mean, and the band
+reaches from the lowest to the highest seed. Needs matplotlib.
 """
 
 import argparse
@@ -36,7 +36,8 @@ def main() -> None:
     for run in flags.runs:
         label, _, workdir = run.partition("=")
         steps, values = curve(Path(workdir), flags.metric)
-        axes.plot(steps, np.nanmean(values, axis=1), label=f"{label} ({values.shape[1]} seeds)")
+        label += f" ({values.shape[1]} seeds)" * (values.shape[1] > 1)
+        axes.plot(steps, np.nanmean(values, axis=1), label=label)
         axes.fill_between(steps, np.nanmin(values, 1), np.nanmax(values, 1), alpha=0.2)
     axes.set(xlabel="step", ylabel=flags.metric)
     axes.grid(alpha=0.3)

@@ -133,8 +133,8 @@ def remedy_cells(flags: argparse.Namespace) -> Iterator[Cell]:
 def stacked_remedy_cells(flags: argparse.Namespace) -> Iterator[Cell]:
     """The same on Stacked-MNIST with small networks, and penalties as lazy as the config's."""
     common = {"data.dir": flags.data_dir, "gen": {"name": "dcgan", "latent_dim": 64, "width": 32},
-              "disc.width": 8, "train.steps": 1500, "eval.every": 1500, "sample.every": 1500,
-              "checkpoint.every": 1500}  # fmt: skip
+              "disc.width": 8, "optim.gen.lr": 1e-3, "optim.disc.lr": 1e-3, "train.steps": 1500,
+              "eval.every": 1500, "sample.every": 1500, "checkpoint.every": 1500}  # fmt: skip
     for remedy, fields in REMEDIES.items():
         for loss in LOSSES:
             chosen = {"loss": loss} | fields | common
