@@ -4,7 +4,7 @@
     python -m jaxgan.main --config configs/dcgan_mnist.py
 
 Measured 2026-11-21 on 2 CPU cores (AMD EPYC), seed 0: 150 of 11,700 steps, swd 0.571.
-A step of 256 images takes 1.1 s on 2 CPU cores (225 images/s), the recipe 3.7 hours; it is one for
+A step of 256 images takes 1.1 s on 2 CPU cores (227 images/s), the recipe 3.7 hours; it is one for
 an accelerator. Table and command: experiments/recipes.
 """
 

@@ -2,7 +2,7 @@
 
     python -m jaxgan.main --config configs/sngan_emoji.py
     python -m jaxgan.main --config configs/sngan_emoji.py \
-        --config.data.resolution=32 --config.gen.width=32 --config.disc.width=32
+        --config.data.resolution=32 --config.gen.width=24 --config.disc.width=24
 
 298,675 and 114,657 parameters. The data are a prepared TFDS set of that name (config.data.dir).
 2,000 steps at 32x32, width 24, three seeds:

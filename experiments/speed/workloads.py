@@ -1,7 +1,6 @@
 """What is timed: each workload as a jaxgan config with overrides, and as a spec for PyTorch.
 
-The two describe the same networks, losses, schedules and batch sizes; `parity.py` compares their
-numbers of parameters.
+The two describe the same networks, losses, schedules and batch sizes.
 """
 
 from dataclasses import dataclass, field, replace
