@@ -16,7 +16,8 @@ loss with every penalty or method on the grid, recipes what finds all modes;
 stacked_recipes and stacked_remedies are the like on Stacked-MNIST, the latter in a short form.
 All seeds of a cell train in one program. --quick is the first table with small networks and few
 steps: it shows what the laboratory does, not what the paper found. Appends a line for each cell to
-results.jsonl beside this file; runs stay in runs/mode_collapse/ and go on where they stopped.
+results.jsonl beside this file, with the commit that last changed jaxgan/; runs stay in
+runs/mode_collapse/ and go on where they stopped, as long as that is the same.
 --print trains nothing and prints the table of the newest lines.
 """
 
@@ -172,7 +173,8 @@ def play(table: str, cell: Cell, seeds: int, overrides: list[str]) -> dict:
     """Trains one cell and returns its line."""
     given = [f"--config.{name}={value}" for name, value in cell.fields.items()]
     given += [f"--config.seeds={seeds}", *overrides]
-    label = hashlib.sha256(" ".join(given).encode()).hexdigest()[:8]
+    code = version()
+    label = hashlib.sha256(" ".join([code, *given]).encode()).hexdigest()[:8]
     workdir = RUNS / f"{table}-{cell.row}-{cell.column}-{label}".replace(" ", "")
     command = [sys.executable, "-m", "jaxgan.main", "--config", cell.config]
     status, errors = told([*command, "--workdir", str(workdir), *given])
@@ -184,6 +186,7 @@ def play(table: str, cell: Cell, seeds: int, overrides: list[str]) -> dict:
         "seeds": seeds,
         "config": cell.config,
         "overrides": [FOLDER.sub(r"\1DIR", text) for text in given],
+        "code": code,
     }
     if status and NOT_FINITE not in errors:
         sys.exit(status)  # it has said why
@@ -193,6 +196,15 @@ def play(table: str, cell: Cell, seeds: int, overrides: list[str]) -> dict:
     each = summary.get("seeds") or {name: [value] for name, value in summary["last"].items()}
     kept = {name: summary[name] for name in ("steps", "seconds", "device", "jax")}
     return line | kept | {"each": {name: each[name] for name in cell.shown}}
+
+
+def version() -> str:
+    """The commit that last changed the package, "+" where it has changed since; "" without git."""
+    of_package = lambda *command: subprocess.run(
+        ["git", *command, "--", "jaxgan"], capture_output=True, text=True, cwd=HERE.parents[1]
+    ).stdout.strip()
+    commit = of_package("log", "-1", "--format=%h")
+    return commit + "+" * bool(commit and of_package("status", "--porcelain"))
 
 
 def told(command: list[str]) -> tuple[int, str]:
@@ -265,6 +277,8 @@ def main() -> None:
     parser.add_argument("--override", action="append", default=[], help="--config.field=value")
     parser.add_argument("--print", action="store_true", help="the table of the newest results")
     flags = parser.parse_args()
+    if flags.quick and flags.table != "toy":
+        parser.error("--quick is a small form of --table toy alone")
     table = "quick" if flags.quick else flags.table
     cells = list(TABLES[flags.table](flags))
     if unknown := {*flags.columns} - {cell.column for cell in cells}:

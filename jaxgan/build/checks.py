@@ -4,11 +4,15 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 import jax
+from flax.errors import FlaxError
 from ml_collections import ConfigDict
 
 from jaxgan.build.data import example_batch
 from jaxgan.errors import UsageError
 from jaxgan.games.adversarial import AdversarialGame
+from jaxgan.games.terms import asks_generator
+
+MENDED = (ValueError, TypeError, AttributeError, KeyError, AssertionError, FlaxError)
 
 
 @contextmanager
@@ -18,7 +22,7 @@ def mended_by_user(what: str) -> Iterator[None]:
         yield
     except UsageError:
         raise
-    except (ValueError, TypeError, AttributeError, KeyError, AssertionError) as error:
+    except MENDED as error:
         line = next(iter(str(error).strip().splitlines()), type(error).__name__)
         if isinstance(error, ValueError):  # written for the user, as ours are
             raise UsageError(line) from error
@@ -51,6 +55,16 @@ def check_batch(config: ConfigDict) -> None:
         )
 
 
+def check_unrolling(config: ConfigDict, game: AdversarialGame) -> None:
+    """Raises UsageError where the unrolled updates would meet lazy terms all at once."""
+    lazy = [f"terms.{term.name}.interval" for term in game.terms if term.interval > 1]
+    if config.method.name == "unrolled" and lazy:
+        raise UsageError(
+            "method.name='unrolled' plays all updates of a step with a lazy term, at its multiple "
+            f"weight, or all without; set {' and '.join(lazy)} to 1"
+        )
+
+
 def check_microbatches(config: ConfigDict, game: AdversarialGame) -> None:
     """Raises UsageError where the mean over parts of a batch is not what the whole batch gives."""
     if config.train.microbatches == 1:
@@ -66,7 +80,7 @@ def check_microbatches(config: ConfigDict, game: AdversarialGame) -> None:
         f"what is remembered of batches ({', '.join(memories)})": bool(memories),
         "terms of a whole batch": any(term.term.of_batch for term in game.terms),
         "terms of the generator's parameters": any(
-            term.term.gen and "params" in term.term.needs("gen") for term in game.terms
+            asks_generator(term.term) for term in game.terms
         ),
     }
     if found := [what for what, there in wholes.items() if there]:

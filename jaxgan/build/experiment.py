@@ -5,7 +5,12 @@ from typing import NamedTuple
 import jax
 from ml_collections import ConfigDict
 
-from jaxgan.build.checks import check_batch, check_microbatches, mended_by_user
+from jaxgan.build.checks import (
+    check_batch,
+    check_microbatches,
+    check_unrolling,
+    mended_by_user,
+)
 from jaxgan.build.data import build_dataset, resolve
 from jaxgan.build.game import build_game
 from jaxgan.build.scoring import build_evaluator
@@ -55,6 +60,7 @@ def build_on(config: ConfigDict, dataset: Dataset) -> Experiment:
         )
     game = build_game(config)
     check_microbatches(config, game)
+    check_unrolling(config, game)
     feed = make_feed(
         dataset,
         config.data.batch_size,

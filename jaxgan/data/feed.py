@@ -204,7 +204,13 @@ def make_feed(
     flip: bool = False,
     placement: Placement = ONE,
 ) -> ResidentFeed | StreamFeed:
-    """The feed that suits the data set: resident if its images are in memory, else streamed."""
+    """The feed that suits the data set: resident if its images are in memory, else streamed.
+
+    Raises:
+      UsageError: `flip` of points, or a batch size or number of draws that the data cannot give.
+    """
+    if flip and dataset.is_points:
+        raise UsageError(f"data.flip mirrors images; {dataset.name} has points (set it to False)")
     if dataset.is_resident:
         return ResidentFeed(dataset, batch_size, draws=draws, flip=flip, placement=placement)
     return StreamFeed(dataset, batch_size, seed_key, draws=draws, flip=flip, placement=placement)

@@ -81,7 +81,7 @@ def load_spiral(
     points_seed: int = 0,
 ) -> Dataset:
     """Points at even lengths of an Archimedean spiral that ends at radius 1, with noise, [N, 2]."""
-    _positive(turns=turns, sigma=sigma)
+    _positive(num_points=num_points, turns=turns, sigma=sigma)
     rng = np.random.default_rng(points_seed)
     # The length of r = a t is near a t^2 / 2.
     t = 2 * np.pi * turns * np.sqrt(rng.uniform(size=num_points))
@@ -93,7 +93,7 @@ def load_two_moons(
     *, num_points: int = 100_000, sigma: float = 0.05, points_seed: int = 0
 ) -> Dataset:
     """Two half circles of radius 1 that reach into each other, with noise, [N, 2]."""
-    _positive(sigma=sigma)
+    _positive(num_points=num_points, sigma=sigma)
     rng = np.random.default_rng(points_seed)
     angles, lower = np.pi * rng.uniform(size=num_points), rng.integers(0, 2, num_points)
     upper = np.stack([np.cos(angles), np.sin(angles)], axis=1)
@@ -108,15 +108,22 @@ def load_gaussian(
     sigma: float = 1.0,
     points_seed: int = 0,
 ) -> Dataset:
-    """One Gaussian about 0, [N, dimension]."""
+    """One Gaussian about 0, [N, dimension].
+
+    A point lies near a sphere of radius sigma sqrt(dimension), so that with more than two
+    dimensions the unit in which `Modes.sigma` counts distances grows as that does.
+    """
     _positive(dimension=dimension, sigma=sigma)
-    return _around("gaussian", np.zeros((1, dimension)), sigma, num_points, points_seed)
+    which, noise = _draws(1, dimension, num_points, points_seed)
+    unit = sigma * max(1.0, dimension / 2) ** 0.5
+    return _dataset("gaussian", sigma * noise, which, Modes(np.zeros((1, dimension)), unit))
 
 
 def load_points(*, dir: str = "") -> Dataset:
     """The points of a .npz file `dir`: `points`, real numbers [N, d].
 
-    With `centres` [K, d] and `sigma` in the file modes can be counted.
+    With `centres` [K, d] and a number `sigma` in the file modes can be counted. It holds nothing
+    else.
 
     Raises:
       UsageError: the file is missing, or does not hold these.
@@ -125,19 +132,32 @@ def load_points(*, dir: str = "") -> Dataset:
     if not dir or not path.is_file():
         raise UsageError(f"data set 'points' needs dir, a .npz file with points; got {dir!r}")
     arrays = read_npz(path)
-    points = arrays.get("points", np.zeros(0))
-    if points.ndim != 2 or points.dtype.kind not in "fiu" or not np.isfinite(points).all():
+    points = arrays.pop("points", np.zeros(0))
+    if not _finite_rows(points):
         raise UsageError(
-            f"{path} must hold points, finite numbers [N, d]; it holds "
-            + (", ".join(f"{k} {list(v.shape)}" for k, v in arrays.items()) or "nothing")
+            f"{path} must hold points, finite numbers [N, d] in the range of float32; it holds "
+            + ", ".join(f"{k} {list(v.shape)}" for k, v in ({"points": points} | arrays).items())
         )
     modes = None
-    if "centres" in arrays:
-        centres, sigma = arrays["centres"], float(arrays.get("sigma", 0.0))
-        if centres.ndim != 2 or centres.shape[1] != points.shape[1] or not sigma > 0:
-            raise UsageError(f"{path}: centres must be [K, {points.shape[1]}], with sigma above 0")
-        modes = Modes(centres, sigma)
+    if arrays:
+        centres, sigma = arrays.pop("centres", np.zeros(0)), arrays.pop("sigma", np.zeros(()))
+        fits = _finite_rows(centres) and centres.shape[1] == points.shape[1]
+        if arrays or not fits or sigma.ndim or sigma.dtype.kind not in "fiu" or not sigma > 0:
+            raise UsageError(
+                f"{path}: beside points there may be centres, finite numbers "
+                f"[K, {points.shape[1]}], with sigma, a number above 0"
+                + (f"; it holds {', '.join(arrays)}" if arrays else "")
+            )
+        modes = Modes(centres, float(sigma))
     return _dataset(path.stem, points, modes=modes)
+
+
+def _finite_rows(array: np.ndarray) -> bool:
+    """Whether it is [N, d] of numbers that float32 can hold."""
+    if array.ndim != 2 or array.dtype.kind not in "fiu":
+        return False
+    with np.errstate(over="ignore"):
+        return bool(np.isfinite(array.astype(np.float32)).all())
 
 
 def _around(name: str, centres: np.ndarray, sigma: float, count: int, seed: int) -> Dataset:

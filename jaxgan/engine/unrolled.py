@@ -33,11 +33,16 @@ def make_unrolled_step(
     fakes and data, and then forgotten; only the discriminator's own turns change it. With
     `unroll=0` this is `make_train_step` to the bit.
 
-    What the generator wants of those updates is that they leave the discriminator's whole loss
-    high, as in the authors' game, where it is the one value that both play for. Its own loss would
-    not do: it may lack what the discriminator makes of real images (only the relativistic losses
-    have it), and then the best answer is still rewarded for calling everything real. By the fakes
-    themselves it is the generator's own loss that falls, so that any loss can be unrolled.
+    With x the fakes, T_K(x) the discriminator's parameters after its updates against them, L_G and
+    L_D the whole losses of the players, terms included, and sg for what has no gradient, the
+    generator minimises
+
+        L_G(x, sg T_K) - L_D(sg x, T_K(x)),
+
+    whose gradient is that of eq. 10 where the players have one value between them (minimax), and
+    which any other loss can have. L_G in the second place would not do: it may lack what the
+    discriminator makes of real images (only the relativistic losses have it), and then the
+    discriminator's best answer is still rewarded for calling everything real.
 
     Memory and time of the generator's turn grow with `unroll`.
 

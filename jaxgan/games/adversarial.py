@@ -16,7 +16,7 @@ import jax.numpy as jnp
 from jaxgan.choices import choose
 from jaxgan.engine.step import Batch, Outcome, TrainState
 from jaxgan.games.augments import Augments, augmented, first_memories, remembered
-from jaxgan.games.terms import Made, WeightedTerm, join, made, memories
+from jaxgan.games.terms import Made, WeightedTerm, asks_generator, join, made, memories
 from jaxgan.keys import fold
 from jaxgan.networks.apply import apply, init
 from jaxgan.networks.parts import PRIORS
@@ -140,8 +140,7 @@ class AdversarialGame:
                 others = term.term.near(latents, fold(key, term.name))
                 again, _ = self.make_fakes(gen_params, state, batch, others, key)
                 near[term.name] = self.sides(again, batch)[1]
-        own = {"params", "styled"}  # asked of the generator itself
-        asked = any(t.term.gen and own & {*t.term.needs("gen")} for t in self.terms)
+        asked = any(asks_generator(term.term) for term in self.terms)
         if near or asked:
             fakes = Made(fakes, near, gen_params if asked else None)
         return fakes, variables

@@ -17,6 +17,7 @@ from jaxgan.games.adversarial import AdversarialGame, mean, pack
 from jaxgan.games.terms import made
 from jaxgan.keys import fold
 from jaxgan.networks.apply import apply
+from jaxgan.objectives.losses import LOSSES
 
 
 class WithEncoder(nn.Module):
@@ -60,7 +61,8 @@ class BidirectionalGame(AdversarialGame):
 
     The generating player minimises the discriminator's loss with real and fake exchanged, as in
     both papers, since its encoder makes a part of what is real: for non_saturating
-    softplus(-f) + softplus(r).
+    softplus(-f) + softplus(r), for hinge max(0, 1 - f) + max(0, 1 + r). With minimax it is the
+    discriminator's loss that it maximises.
     """
 
     def __post_init__(self):
@@ -95,6 +97,8 @@ class BidirectionalGame(AdversarialGame):
         return {"real": beside(images, codes), "fake": beside(fakes, latents)}, variables
 
     def gen_values(self, real_logits: jax.Array, fake_logits: jax.Array) -> jax.Array:
+        if self.loss == LOSSES["minimax"]:
+            return -self.loss.disc(real_logits, fake_logits)
         return self.loss.disc(fake_logits, real_logits)
 
     def sides(self, fakes: Any, batch: Batch) -> tuple[jax.Array, jax.Array]:

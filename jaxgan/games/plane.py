@@ -22,10 +22,11 @@ REAL, FAKE, GRADIENT = (40, 40, 40), (20, 140, 60), (0, 0, 0)
 class Drawing:
     """state, batch -> uint8 [320, 320, 3].
 
-    The ground is the discriminator's logit, from blue (fake) to red (real) by its rank; grey dots
-    are real points, green ones samples of the averaged generator; lines begin at samples of the
-    generator as it is and go where its loss falls, the longest where it falls fastest. The frame
-    is that of the first batch drawn.
+    The ground is the discriminator's logit, from blue (fake) to red (real) by its rank, and plain
+    where it judges a point by the rest of its batch (`disc.minibatch`), which a mesh is not; grey
+    dots are real points, green ones samples of the averaged generator; lines begin at samples of
+    the generator as it is and go where its loss falls, the longest where it falls fastest. The
+    frame is that of the first batch drawn.
     """
 
     def __init__(self, game: AdversarialGame):
@@ -59,7 +60,8 @@ def _fields(game: AdversarialGame, state: TrainState, batch: Batch, reach: jax.A
     """Logits [MESH, MESH], fakes, and of some samples their places and minus their gradients."""
     side = reach * jnp.linspace(-1.0, 1.0, MESH)
     mesh = jnp.stack(jnp.meshgrid(side, side[::-1]), axis=-1).reshape(-1, 2)
-    logits = game.opinion(state, mesh)
+    alone = getattr(game.disc, "minibatch", "none") == "none"
+    logits = game.opinion(state, mesh) if alone else jnp.zeros(len(mesh))
     key = fold(state.key, "drawing")
     latents = game.latents(fold(key, "latents"), SAMPLES)
     fakes = game.sample(state.ema["params"], state.ema["variables"], latents, None)
@@ -71,8 +73,9 @@ def _fields(game: AdversarialGame, state: TrainState, batch: Batch, reach: jax.A
 
 def _ground(logits: np.ndarray) -> np.ndarray:
     """uint8 [MESH, MESH, 3]: ranks, so that one far corner does not bleach all the rest."""
-    ranks = logits.ravel().argsort(kind="stable").argsort().reshape(logits.shape)
-    warmth = (ranks / max(1, logits.size - 1))[..., None]
+    _, ranks, counts = np.unique(logits, return_inverse=True, return_counts=True)
+    middles = np.cumsum(counts) - (counts + 1) / 2  # of places that share a rank
+    warmth = (middles[ranks.ravel()] / (logits.size - 1)).reshape(*logits.shape, 1)
     pale = lambda colour: 255 - 0.7 * (255 - colour)
     low, high = pale(COLD), pale(WARM)
     middle = np.full(3, 250.0)

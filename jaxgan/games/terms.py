@@ -61,6 +61,11 @@ def made(fakes: Any) -> Made:
     return fakes if isinstance(fakes, Made) else Made(fakes, {}, None)
 
 
+def asks_generator(term: Term) -> bool:
+    """Whether it needs the generator itself in the generator's loss, beside its fakes."""
+    return term.gen is not None and not {"params", "styled"}.isdisjoint(term.needs("gen"))
+
+
 def memories(terms: Iterable[WeightedTerm]) -> dict[str, Any]:
     """What the terms remember before training, by name."""
     return {term.name: term.term.first() for term in terms if term.term.first}

@@ -17,14 +17,20 @@ from jaxgan.objectives.schedules import scheduled
 Beta = float | optax.Schedule
 
 
+def check_decays(**decays: float) -> None:
+    """Raises ValueError where one is outside [0, 1)."""
+    for name, value in decays.items():
+        if not 0.0 <= value < 1.0:
+            raise ValueError(f"{name} must be in [0, 1); got {value}")
+
+
 def beta(name: str, start: float, final: float, *, schedule: str, total_steps: int) -> Beta:
     """A beta of Adam: a number, or where it has a schedule a function of the update count.
 
     Raises:
       ValueError: unknown schedule, or a value outside [0, 1).
     """
-    if not 0.0 <= start < 1.0 or not 0.0 <= final < 1.0:
-        raise ValueError(f"{name} and {name}_final must be in [0, 1); got {start} and {final}")
+    check_decays(**{name: start, f"{name}_final": final})
     change = scheduled(start, final, schedule=schedule, steps=total_steps)
     return start if schedule == "constant" else change
 
@@ -109,6 +115,7 @@ def rmsprop(
     learning rate multiplies the momentum buffer rather than what enters it. `optax.rmsprop` differs
     in all but the third.
     """
+    check_decays(decay=decay)
     return optax.chain(
         optax.scale_by_rms(decay=decay, eps=eps, initial_scale=0.0, eps_in_sqrt=False),
         optax.trace(decay=momentum) if momentum else optax.identity(),
@@ -151,6 +158,7 @@ def optimistic_adam(
     Momentum undoes it: on the bilinear game it converges with b1 = 0, and with b1 = 0.5 it goes in
     circles as plain Adam with b1 = 0 does. Hence the default.
     """
+    check_decays(b1=b1, b2=b2)
     return optax.chain(
         optax.scale_by_adam(b1=b1, b2=b2, eps=eps),
         optax.scale_by_optimistic_gradient(),
@@ -163,7 +171,8 @@ def constant_at_zero(rule: optax.GradientTransformation) -> optax.GradientTransf
 
     What differentiates updates, as unrolling does, meets parameters that never had a gradient: of
     dead units and of pieces of maxout that never win. The derivative of the root of their second
-    moment is infinite. Below 1e-15 squares leave the range of float32.
+    moment is infinite. Gradients below 1e-15 count as 0 too: farther down their squares leave the
+    range of float32.
     """
 
     def update(updates, state, params=None):

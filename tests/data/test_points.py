@@ -9,7 +9,9 @@ from jaxgan.data.feed import make_feed
 from jaxgan.data.sources import load_dataset
 from jaxgan.data.stacked import stack
 from jaxgan.errors import UsageError
+from jaxgan.metrics import mode_counts
 
+POINTS = np.zeros((2, 2))
 WITH_MODES = {"ring": 8, "grid": 25, "mixture": 10, "gaussian": 1}
 
 
@@ -24,6 +26,16 @@ def test_points_lie_about_their_modes_evenly(name, modes):
     assert np.mean(distances.min(axis=1) > 3 * data.modes.sigma) < 0.02
     shares = np.bincount(data.labels, minlength=modes) / 5000
     assert np.abs(shares * modes - 1).max() < 0.3
+
+
+@pytest.mark.parametrize(
+    "name, options",
+    [(name, {}) for name in WITH_MODES] + [("gaussian", {"dimension": d}) for d in (1, 20, 100)],
+)
+def test_the_points_themselves_find_every_mode(name, options):
+    data = load_dataset(name, num_points=2500, **options)
+    found = mode_counts(data.images, *data.modes)
+    assert found.modes == len(data.modes.centres) and found.high_quality > 0.97
 
 
 def test_published_places():
@@ -68,7 +80,12 @@ def test_points_of_a_file(tmp_path):
     [
         ({"x": np.zeros(3)}, r"must hold points.*x \[3\]"),
         ({"points": np.full((2, 2), np.nan)}, "finite numbers"),
-        ({"points": np.zeros((2, 2)), "centres": np.zeros((1, 3))}, r"centres must be \[K, 2\]"),
+        ({"points": np.full((2, 2), 1e300)}, "in the range of float32"),
+        ({"points": POINTS, "centres": np.zeros((1, 3)), "sigma": 1.0}, r"\[K, 2\]"),
+        ({"points": POINTS, "centres": np.full((1, 2), np.nan), "sigma": 1.0}, "finite numbers"),
+        ({"points": POINTS, "centres": POINTS}, "sigma, a number above 0"),
+        ({"points": POINTS, "centres": POINTS, "sigma": np.ones(2)}, "sigma, a number above 0"),
+        ({"points": POINTS, "centers": POINTS, "sigma": 1.0}, "it holds centers"),
     ],
 )
 def test_wrong_files(tmp_path, arrays, part):
@@ -81,6 +98,17 @@ def test_wrong_files(tmp_path, arrays, part):
 def test_wrong_options(options):
     with pytest.raises(UsageError, match="must be positive"):
         load_dataset("grid", **options)
+
+
+@pytest.mark.parametrize("name", ["spiral", "two_moons"])
+def test_curves_have_points(name):
+    with pytest.raises(UsageError, match="num_points must be positive"):
+        load_dataset(name, num_points=-5)
+
+
+def test_points_are_not_mirrored():
+    with pytest.raises(UsageError, match="data.flip mirrors images"):
+        make_feed(load_dataset("ring", num_points=9), 3, jax.random.key(0), flip=True)
 
 
 def test_points_are_fed_as_they_are():

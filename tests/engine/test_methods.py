@@ -253,6 +253,10 @@ def test_a_method_is_chosen_in_the_config():
         (["--config.method.name=unrolled", "--config.method.unroll=-1"], "unroll must not be"),
         (["--config.method.name=consensus", "--config.method.gamma=-1"], "gamma must not be"),
         (["--config.method.name=consensus", "--config.train.disc_turns=2"], "disc_turns=1"),
+        (
+            ["--config.method.name=unrolled", "--config.terms={'r1': {'interval': 4}}"],
+            "set terms.r1.interval to 1",
+        ),
     ],
 )
 def test_wrong_methods_get_one_line(overrides, part):

@@ -76,6 +76,13 @@ def test_the_pairs_and_the_losses_are_those_of_the_papers():
     np.testing.assert_allclose(gen_loss, (jnp.logaddexp(0, -f) + jnp.logaddexp(0, r)).mean(), 1e-5)
 
 
+@pytest.mark.parametrize("name", ["minimax", "wasserstein"])
+def test_zero_sum_losses_stay_so_with_an_encoder(name):
+    game = replace(points_game(), loss=LOSSES[name])
+    r, f = jax.random.normal(jax.random.key(2), (2, 5))
+    np.testing.assert_allclose(game.gen_values(r, f), -game.loss.disc(r, f), rtol=1e-6)
+
+
 @pytest.mark.parametrize("packing", [1, 2])
 def test_all_three_networks_learn(packing):
     terms = tuple(WeightedTerm(name=n, term=TERMS[n], weight=0.1) for n in ("r1", "wgan_gp"))

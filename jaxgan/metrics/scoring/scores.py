@@ -220,7 +220,9 @@ def mode_counts(fake_images, modes: Modes) -> Values:
 def stacked_modes(fake: Images, network: FeatureNetwork) -> Values:
     """Modes of Stacked-MNIST of 1,000, and KL(fakes || uniform), by a classifier of each channel.
 
-    The published numbers (Metz et al. 2017; Lin et al. 2018) are of 26,000 fakes.
+    The published numbers are of 26,000 fakes (Lin et al. 2018), or of 25,600 (Metz et al. 2017).
+    Any network with logits of ten classes and one channel will do; it is for the caller to name the
+    one that knows these images: `mnist`, or for stacked_fashion_mnist_10k `fashion_mnist`.
     """
     if network.description.channels != 1 or fake.read(0, 1).shape[-1] != 3:
         raise UsageError("stacked_modes needs features of grey images, mnist, and three channels")
