@@ -1,10 +1,10 @@
 """Draws a score over steps, with its spread over seeds: a line for each run.
 
     python experiments/mode_collapse/plot.py GAN=runs/a "packs of 2=runs/b" --out modes.png
-    python experiments/mode_collapse/plot.py recipe=runs/c --metric eval/reverse_kl --out kl.png
+    python experiments/mode_collapse/plot.py it=runs/c,runs/d --metric eval/reverse_kl --out kl.png
 
-Reads the metrics.jsonl of workdirs. With `--config.seeds=N` the line is the mean, and the band
-reaches from the lowest to the highest seed. Needs matplotlib.
+Reads the metrics.jsonl of workdirs. With `--config.seeds=N`, or several workdirs of one length, the
+line is the mean, and the band reaches from the lowest to the highest seed. Needs matplotlib.
 """
 
 import argparse
@@ -19,23 +19,26 @@ matplotlib.use("Agg")
 import matplotlib.pyplot as plt  # noqa: E402
 
 
-def curve(workdir: Path, metric: str) -> tuple[list[int], np.ndarray]:
-    """Steps, and the values of all seeds at each, [steps, seeds]."""
-    lines = [line for line in read_metrics(workdir / "metrics.jsonl") if metric in line]
-    each = [line.get("seeds", {}).get(metric, [line[metric]]) for line in lines]
-    return [line["step"] for line in lines], np.array(each, float)
+def curve(workdirs: list[Path], metric: str) -> tuple[list[int], np.ndarray]:
+    """Steps, and the values of all seeds of all runs at each, [steps, seeds]."""
+    columns = []
+    for workdir in workdirs:
+        lines = [line for line in read_metrics(workdir / "metrics.jsonl") if metric in line]
+        each = [line.get("seeds", {}).get(metric, [line[metric]]) for line in lines]
+        columns.append(np.array(each, float))
+    return [line["step"] for line in lines], np.concatenate(columns, axis=1)
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("runs", nargs="+", metavar="LABEL=WORKDIR")
+    parser.add_argument("runs", nargs="+", metavar="LABEL=WORKDIR[,WORKDIR]")
     parser.add_argument("--metric", default="eval/modes")
     parser.add_argument("--out", type=Path, required=True)
     flags = parser.parse_args()
     figure, axes = plt.subplots(figsize=(6, 3.8))
     for run in flags.runs:
-        label, _, workdir = run.partition("=")
-        steps, values = curve(Path(workdir), flags.metric)
+        label, _, workdirs = run.partition("=")
+        steps, values = curve([Path(workdir) for workdir in workdirs.split(",")], flags.metric)
         label += f" ({values.shape[1]} seeds)" * (values.shape[1] > 1)
         axes.plot(steps, np.nanmean(values, axis=1), label=label)
         axes.fill_between(steps, np.nanmin(values, 1), np.nanmax(values, 1), alpha=0.2)

@@ -272,7 +272,8 @@ def main() -> None:
     parser.add_argument("--quick", action="store_true", help="minutes on a small CPU")
     parser.add_argument("--seeds", type=int, default=0, help="default: as in the README")
     parser.add_argument("--packs", nargs="+", type=int, default=PACKS, choices=PACKS)
-    parser.add_argument("--columns", nargs="+", default=(), help="of the table's; default: all")
+    parser.add_argument("--rows", nargs="+", default=(), help="of the table's; default: all")
+    parser.add_argument("--columns", nargs="+", default=(), help="the same")
     parser.add_argument("--data_dir", default="", help="where TFDS sets are prepared")
     parser.add_argument("--override", action="append", default=[], help="--config.field=value")
     parser.add_argument("--print", action="store_true", help="the table of the newest results")
@@ -281,9 +282,11 @@ def main() -> None:
         parser.error("--quick is a small form of --table toy alone")
     table = "quick" if flags.quick else flags.table
     cells = list(TABLES[flags.table](flags))
-    if unknown := {*flags.columns} - {cell.column for cell in cells}:
-        parser.error(f"no column of this table: {', '.join(sorted(unknown))}")
-    cells = [cell for cell in cells if not flags.columns or cell.column in flags.columns]
+    for axis in ("row", "column"):
+        asked = {*getattr(flags, f"{axis}s")}
+        if unknown := asked - {getattr(cell, axis) for cell in cells}:
+            parser.error(f"no {axis} of this table: {', '.join(sorted(unknown))}")
+        cells = [cell for cell in cells if not asked or getattr(cell, axis) in asked]
     if flags.print:
         cells, lines = newest(table, cells)
     else:
