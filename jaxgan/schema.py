@@ -8,7 +8,7 @@ import copy
 import difflib
 import inspect
 import math
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 import flax.linen as nn
@@ -201,34 +201,60 @@ FREE = {
 def fields_of(path: str, given: dict) -> dict[str, Any]:
     """All fields of the section at `path`, given what it names, with their defaults."""
     section, _, entry = path.partition(".")
-    if section == "enc" and not given:
-        return {}
-    if section in ("gen", "disc", "enc"):
-        if "name" not in given:
-            names = ", ".join(sorted(NETWORKS))
-            raise UsageError(f"config.{path}.name is missing; choose from {names}")
-        return {"name": given["name"], **network_fields(network(section, given["name"]))}
-    if section == "method":
-        name = given.get("name", DEFAULTS["method"]["name"])
-        options = simple(options_of(method(name).make))
-        return {"name": name} | {k: v for k, v in options.items() if k != "ema"}
-    if section == "optim":
-        if entry not in DEFAULTS["optim"]:
-            raise unknown_field(path, [f"optim.{player}" for player in DEFAULTS["optim"]])
-        rule = choose(
-            f"optimizer (config.{path}.name)", OPTIMIZERS, given.get("name", OPTIMIZER["name"])
-        )
-        options = simple(options_of(rule))
-        return OPTIMIZER | {k: v for k, v in options.items() if k != "total_steps"}
-    if section == "data":
-        own = DEFAULTS["data"]
-        load = choose("data set", DATASETS, given.get("name", own["name"]))
-        return simple(options_of(load)) | own
-    if section == "terms":
-        chosen = term(given.get("name", entry)).functions.values()
-        return TERM | {k: v for fn in chosen for k, v in simple(options_of(fn)).items()}
-    chosen = augmentation(given.get("name", entry)).functions.values()
-    return {k: v for fn in chosen for k, v in simple(options_of(fn)).items()}
+    return SECTIONS[section](path, entry, given)
+
+
+def player_fields(path: str, entry: str, given: dict) -> dict[str, Any]:
+    """Of gen, disc or enc, which are named after the player."""
+    if "name" not in given:
+        names = ", ".join(sorted(NETWORKS))
+        raise UsageError(f"config.{path}.name is missing; choose from {names}")
+    return {"name": given["name"], **network_fields(network(path, given["name"]))}
+
+
+def encoder_fields(path: str, entry: str, given: dict) -> dict[str, Any]:
+    """A config without an encoder has an empty section."""
+    return player_fields(path, entry, given) if given else {}
+
+
+def method_fields(path: str, entry: str, given: dict) -> dict[str, Any]:
+    name = given.get("name", DEFAULTS["method"]["name"])
+    options = simple(options_of(method(name).make))
+    return {"name": name} | {k: v for k, v in options.items() if k != "ema"}
+
+
+def optimizer_fields(path: str, entry: str, given: dict) -> dict[str, Any]:
+    if entry not in DEFAULTS["optim"]:
+        raise unknown_field(path, [f"optim.{player}" for player in DEFAULTS["optim"]])
+    name = given.get("name", OPTIMIZER["name"])
+    options = simple(options_of(choose(f"optimizer (config.{path}.name)", OPTIMIZERS, name)))
+    return OPTIMIZER | {k: v for k, v in options.items() if k != "total_steps"}
+
+
+def data_fields(path: str, entry: str, given: dict) -> dict[str, Any]:
+    own = DEFAULTS["data"]
+    return simple(options_of(choose("data set", DATASETS, given.get("name", own["name"])))) | own
+
+
+def term_fields(path: str, entry: str, given: dict) -> dict[str, Any]:
+    return TERM | options_of_all(term(given.get("name", entry)).functions)
+
+
+def augment_fields(path: str, entry: str, given: dict) -> dict[str, Any]:
+    return options_of_all(augmentation(given.get("name", entry)).functions)
+
+
+# By the first part of a path; each takes the path, what stands after that part, and what is given.
+SECTIONS: dict[str, Callable[[str, str, dict], dict[str, Any]]] = {
+    "gen": player_fields,
+    "disc": player_fields,
+    "enc": encoder_fields,
+    "method": method_fields,
+    "optim": optimizer_fields,
+    "data": data_fields,
+    "terms": term_fields,
+    "augment": augment_fields,
+}
 
 
 def network(player: str, name: str) -> type[nn.Module]:
@@ -266,6 +292,11 @@ def augmentation(name: str) -> Augmentation:
     """The augmentation of that name; a function is one that remembers nothing."""
     chosen = choose("augmentation", AUGMENTS, name)
     return chosen if isinstance(chosen, Augmentation) else Augmentation(apply=chosen)
+
+
+def options_of_all(functions: Mapping[str, Callable]) -> dict[str, Any]:
+    """What a config can say to any of them."""
+    return {k: v for fn in functions.values() for k, v in simple(options_of(fn)).items()}
 
 
 def simple(options: dict[str, Any]) -> dict[str, Any]:
