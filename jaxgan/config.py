@@ -6,6 +6,7 @@ What it leaves out has defaults (schema.py), so that every field can be overridd
 file whose `get_config(variant)` takes an argument has its own variants.
 """
 
+import ast
 import difflib
 import importlib.util
 import inspect
@@ -65,6 +66,7 @@ def load_config(spec: str, overrides: Sequence[str] = ()) -> ConfigDict:
     """
     given = to_plain(from_file(spec))
     texts = split(overrides)
+    put_sections(given, texts)
     rename(given, texts)
     add_entries(given, texts)
     config = complete(given)
@@ -151,6 +153,20 @@ def split(overrides: Sequence[str]) -> dict[str, str]:
         texts.pop(path, None)
         texts[path] = text
     return texts
+
+
+def put_sections(given: dict, texts: dict[str, str]) -> None:
+    """Moves overrides that are whole sections there, so that others may name fields of theirs."""
+    for section in NAMED:
+        *outer, last = section.split(".")
+        node = given.setdefault(*outer, {}) if outer else given
+        try:
+            value = ast.literal_eval(texts.get(section, ""))
+        except (ValueError, SyntaxError):
+            continue
+        if isinstance(value, dict) and isinstance(node, dict):
+            node[last] = value
+            del texts[section]
 
 
 def rename(given: dict, texts: dict[str, str]) -> None:

@@ -213,3 +213,16 @@ def test_objects_of_elsewhere_are_named_like_functions():
     assert choose("loss", LOSSES, f"{__name__}:MINE") is MINE
     with pytest.raises(UsageError, match="has no function or Loss 'DEFAULT'"):
         choose("loss", LOSSES, f"{__name__}:DEFAULT")
+
+
+def test_a_whole_section_and_a_field_of_it_in_any_order():
+    section, field = "--config.gen={'name': 'dcgan', 'width': 4}", "--config.gen.halvings=3"
+    path = f"{ROOT}/configs/relativistic_stacked_mnist.py"  # its generator has no such field
+    for overrides in ([section, field], [field, section]):
+        gen = load_config(path, overrides).gen
+        assert (gen.name, gen.width, gen.halvings) == ("dcgan", 4, 3)
+    rate = load_config(path, ["--config.optim.disc={'name': 'sgd'}", "--config.optim.disc.lr=0.5"])
+    assert (rate.optim.disc.name, rate.optim.disc.lr) == (
+        "sgd",
+        0.5,
+    ) and "b1" not in rate.optim.disc

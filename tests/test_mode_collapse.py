@@ -1,0 +1,44 @@
+"""The tables of experiments/mode_collapse: what they would train, and what they have found."""
+
+import importlib.util
+import json
+from argparse import Namespace
+
+import pytest
+from conftest import ROOT
+
+from jaxgan.config import load_config
+
+FOLDER = ROOT / "experiments" / "mode_collapse"
+SPEC = importlib.util.spec_from_file_location("mode_collapse", FOLDER / "run.py")
+run = importlib.util.module_from_spec(SPEC)
+SPEC.loader.exec_module(run)
+LINES = [json.loads(text) for text in run.RESULTS.read_text().splitlines()]
+
+
+def flags(table, quick=False):
+    return Namespace(table=table, quick=quick, packs=run.PACKS, data_dir="DIR")
+
+
+@pytest.mark.parametrize("table, quick", [*((name, False) for name in run.TABLES), ("toy", True)])
+def test_every_cell_is_a_config(table, quick):
+    cells = list(run.TABLES[table](flags(table, quick)))
+    assert len({(cell.row, cell.column) for cell in cells}) == len(cells)
+    for cell in cells:
+        given = [f"--config.{name}={value}" for name, value in cell.fields.items()]
+        load_config(str(ROOT / cell.config), given)
+
+
+def test_every_result_can_be_made_again():
+    for line in LINES:
+        load_config(str(ROOT / line["config"]), line["overrides"])
+        assert {len(values) for values in line["each"].values()} <= {0, line["seeds"]}
+
+
+@pytest.mark.parametrize("table", sorted({line["table"] for line in LINES} & run.TABLES.keys()))
+def test_the_newest_results_fill_their_table(table):
+    cells, lines = run.newest(table, list(run.TABLES[table](flags(table))))
+    assert cells
+    drawn = run.as_grid(cells, lines) if "remedies" in table else run.as_list(cells, lines)
+    for line in lines:
+        assert run.found(line) in drawn
