@@ -171,12 +171,13 @@ def in_turns(
 
     def train_step(state: TrainState, batches: Batch) -> tuple[TrainState, Metrics]:
         step, step_key = state.step, jax.random.fold_in(state.key, state.step)
-        played, draw, seen = None, -1, {}
+        seen = {}
         for turn, player in enumerate(schedule):
-            draw += player == "disc"
-            batch = {name: array[max(draw, 0)] for name, array in batches.items()}
+            # Each turn of the discriminator has a draw of its own, the generator's has the last.
+            draw = max(0, schedule[: turn + 1].count("disc") - 1)
+            batch = {name: array[draw] for name, array in batches.items()}
             key = jax.random.fold_in(step_key, 0 if shared else turn)
-            if not (shared and played):
+            if turn == 0 or not shared:
                 played = forward(game, state, batch, fold(key, "generate"))
             grads, outcome = turns[player](game, state, played, batch, fold(key, player))
             state = descend(state, player, optimizers[player], grads)
