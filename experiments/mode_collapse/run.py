@@ -25,6 +25,7 @@ import argparse
 import hashlib
 import json
 import re
+import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -200,6 +201,8 @@ def play(table: str, cell: Cell, seeds: int, overrides: list[str]) -> dict:
 
 def version() -> str:
     """The commit that last changed the package, "+" where it has changed since; "" without git."""
+    if not shutil.which("git"):
+        return ""
     of_package = lambda *command: subprocess.run(
         ["git", *command, "--", "jaxgan"], capture_output=True, text=True, cwd=HERE.parents[1]
     ).stdout.strip()
