@@ -222,7 +222,5 @@ def test_a_whole_section_and_a_field_of_it_in_any_order():
         gen = load_config(path, overrides).gen
         assert (gen.name, gen.width, gen.halvings) == ("dcgan", 4, 3)
     rate = load_config(path, ["--config.optim.disc={'name': 'sgd'}", "--config.optim.disc.lr=0.5"])
-    assert (rate.optim.disc.name, rate.optim.disc.lr) == (
-        "sgd",
-        0.5,
-    ) and "b1" not in rate.optim.disc
+    assert (rate.optim.disc.name, rate.optim.disc.lr) == ("sgd", 0.5)
+    assert "b1" not in rate.optim.disc

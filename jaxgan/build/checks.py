@@ -12,6 +12,7 @@ from jaxgan.errors import UsageError
 from jaxgan.games.adversarial import AdversarialGame
 from jaxgan.games.terms import asks_generator
 
+# What a wrong name, shape or value raises in networks and terms, ours or the user's.
 MENDED = (ValueError, TypeError, AttributeError, KeyError, AssertionError, FlaxError)
 
 
