@@ -1,4 +1,4 @@
-"""Stacked-MNIST with a small discriminator, 2-4-8 channels against 64-32-16: Unrolled GAN's setting.
+"""Stacked-MNIST with a small discriminator (2-4-8 channels against 64-32-16), after Unrolled GAN.
 
     python -m jaxgan.data.prepare --name mnist
     python -m jaxgan.main --config configs/unrolled_stacked_mnist.py
