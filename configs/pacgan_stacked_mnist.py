@@ -21,6 +21,7 @@ def get_config() -> ConfigDict:
     config.gen = {"name": "dcgan", "latent_dim": 100, "prior": "uniform", "width": 64}
     config.disc = {"name": "dcgan", "width": 64, "norm": "batch"}
     config.gen.halvings = config.disc.halvings = 4  # 28-14-7-4-2
+    config.gen.kernel = config.disc.kernel = 5  # by the authors' program
     config.optim = {
         "gen": {"name": "adam", "lr": 2e-4, "b1": 0.5, "b2": 0.999},
         "disc": {"name": "adam", "lr": 2e-4, "b1": 0.5, "b2": 0.999},

@@ -1,9 +1,10 @@
-"""DCGAN (Radford et al. 2016) in the 4x4-kernel form, for square images of many sizes.
+"""DCGAN (Radford et al. 2016), for square images of many sizes.
 
 The side is halved twice, and on until it is less than 8 or odd: 32 = 4 * 2^3, 28 = 7 * 2^2; with
 `halvings` so many times, rounded up, as PacGAN's 28-14-7-4-2 (Lin et al. 2018). The generator
 starts there with the most channels and doubles the side as it halves the channels; the
 discriminator goes the other way. At 32x32 and width 64 this is 100-256-128-64-3 and 3-64-128-256-1.
+`kernel` is the side of all kernels: 4 as in most tutorials, 5 as in the paper and in PacGAN's.
 """
 
 import flax.linen as nn
@@ -52,7 +53,7 @@ def _downwards(x: jax.Array, network: "Discriminator | Encoder", *, train: bool)
         normed = level > 0 and network.norm != "none"  # the first sees the pixels as they are
         x = Conv(
             network.width << level,
-            (4, 4),
+            (network.kernel, network.kernel),
             strides=(2, 2),
             use_bias=not (normed and network.norm == "batch"),
             kernel_init=DCGAN_INIT,
@@ -72,6 +73,7 @@ class Generator(nn.Module):
     width: int = 64
     norm: str = "batch"
     halvings: int = 0
+    kernel: int = 4
 
     @nn.compact
     def __call__(
@@ -82,16 +84,17 @@ class Generator(nn.Module):
         # A bias before batch norm has no gradient but noise, which Adam turns into real updates.
         use_bias = self.norm != "batch"
         channels = self.width << (len(outer) - 1)
+        window = (self.kernel, self.kernel)
         x = LabelVector(self.num_classes, self.latent_dim)(latents, labels)
         x = nn.Dense(side * side * channels, use_bias=use_bias, kernel_init=DCGAN_INIT)(x)
         x = nn.relu(norm()(x.reshape(-1, side, side, channels), train=train))
         for side in reversed(outer[1:]):
             channels //= 2
             x = ConvTranspose(
-                channels, (4, 4), strides=(2, 2), use_bias=use_bias, kernel_init=DCGAN_INIT
+                channels, window, strides=(2, 2), use_bias=use_bias, kernel_init=DCGAN_INIT
             )(x)
             x = nn.relu(norm()(x[:, :side, :side], train=train))
-        x = ConvTranspose(self.image_shape[-1], (4, 4), strides=(2, 2), kernel_init=DCGAN_INIT)(x)
+        x = ConvTranspose(self.image_shape[-1], window, strides=(2, 2), kernel_init=DCGAN_INIT)(x)
         return nn.tanh(x[:, : outer[0], : outer[0]])
 
 
@@ -107,6 +110,7 @@ class Discriminator(nn.Module):
     width: int = 64
     norm: str = "none"
     halvings: int = 0
+    kernel: int = 4
     minibatch: str = "none"
     conditioning: str = "concat"
     embed_dim: int = 512
@@ -135,6 +139,7 @@ class Encoder(nn.Module):
     width: int = 64
     norm: str = "batch"
     halvings: int = 0
+    kernel: int = 4
     stochastic: bool = True
 
     @nn.compact

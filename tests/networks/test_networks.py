@@ -101,6 +101,24 @@ def test_dcgan_halves_the_side_as_often_as_it_is_told(side, halvings, expected):
     assert params["Dense_0"]["kernel"].shape == (channels * expected[-1] ** 2, 1)
 
 
+def test_dcgan_kernels_have_the_side_that_is_asked():
+    """PacGAN's program for stacks has kernels of 5x5."""
+    family, shape = NETWORKS["dcgan"], (28, 28, 3)
+    options = {"image_shape": shape, "width": 1, "halvings": 4, "kernel": 5}
+    for network, inputs in [
+        (family.Generator(**options), (2, 100)),
+        (family.Discriminator(**options), (2, *shape)),
+        (family.Encoder(**options, latent_dim=3), (2, *shape)),
+    ]:
+        variables = jax.eval_shape(
+            lambda network=network, inputs=inputs: network.init(
+                jax.random.key(0), jnp.zeros(inputs), train=False
+            )
+        )
+        sides_of_kernels = [x.shape[:2] for x in jax.tree.leaves(variables) if x.ndim == 4]
+        assert sides_of_kernels == [(5, 5)] * 4
+
+
 @pytest.mark.parametrize("halvings", [-1, 6])
 def test_dcgan_refuses_to_halve_a_side_of_one(halvings):
     with pytest.raises(ValueError, match=f"28 cannot be halved {halvings} times"):
