@@ -42,3 +42,26 @@ def test_the_newest_results_fill_their_table(table):
     drawn = run.as_grid(cells, lines) if "remedies" in table else run.as_list(cells, lines)
     for line in lines:
         assert run.found(line) in drawn
+
+
+def line_of(values, *overrides):
+    return {"config": "a.py", "overrides": list(overrides), "seeds": len(values) or 1,
+            "seconds": 1.0, "each": {"eval/modes": values}}  # fmt: skip
+
+
+def test_seeds_of_several_lines_count_together():
+    lines = [
+        line_of([9.0], "--config.train.steps=5", "--config.seeds=1"),  # another training
+        line_of([1.0, 2.0], "--config.seeds=2", "--config.log.every=7"),
+        line_of([], "--config.seeds=1", "--config.seed=2"),  # diverged
+        line_of([4.0], "--config.seeds=1", "--config.seed=1", "--config.checkpoint.every=3"),
+    ]
+    pooled = run.pooled(lines)
+    assert pooled["each"] == {"eval/modes": [1.0, 4.0, None]}
+    assert (pooled["seeds"], pooled["seconds"]) == (3, 3.0)
+    assert run.found(pooled) == "2.5±1.5 (1 diverged)"
+    assert run.pooled(lines[:1])["each"] == {"eval/modes": [9.0]}
+
+
+def test_a_diverged_cell_says_so():
+    assert run.found(run.pooled([line_of([], "--config.seeds=1")])) == "diverged"

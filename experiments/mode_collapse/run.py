@@ -18,7 +18,8 @@ All seeds of a cell train in one program. --quick is the first table with small 
 steps: it shows what the laboratory does, not what the paper found. Appends a line for each cell to
 results.jsonl beside this file, with the commit that last changed jaxgan/; runs stay in
 runs/mode_collapse/ and go on where they stopped, as long as that is the same.
---print trains nothing and prints the table of the newest lines.
+--print trains nothing and prints the table of the newest lines; those of the same training with
+other seeds (--seeds 1 --override=--config.seed=7: the eighth alone) count together.
 """
 
 import argparse
@@ -70,6 +71,8 @@ QUICK = {
     "train.steps": 5000, "eval.every": 1000, "sample.every": 1000,
 }  # fmt: skip
 FOLDER = re.compile(r"(--config\.data\.dir=).*")  # of this machine: not kept
+SEED = re.compile(r"--config\.seed=(\d+)")
+BESIDE = re.compile(r"--config\.(seeds?=|(log|sample|checkpoint)\.|eval\.every=)")  # the training
 NOT_FINITE = " not finite "  # in the message of a run that has diverged
 LOSSES = ("minimax", "non_saturating", "lsgan", "hinge", "wasserstein", "relativistic",
           "relativistic_average")  # fmt: skip
@@ -262,11 +265,36 @@ def as_grid(cells: list[Cell], lines: list[dict]) -> str:
 
 
 def newest(table: str, cells: list[Cell]) -> tuple[list[Cell], list[dict]]:
-    """The cells that results.jsonl has, and their newest lines."""
+    """The cells that results.jsonl has, and their newest results, of seeds from several lines."""
     lines = [json.loads(text) for text in RESULTS.read_text().splitlines()]
-    last = {(line["row"], line["column"]): line for line in lines if line["table"] == table}
-    kept = [cell for cell in cells if (cell.row, cell.column) in last]
-    return kept, [last[cell.row, cell.column] for cell in kept]
+    of_cell: dict[tuple[str, str], list[dict]] = {}
+    for line in lines:
+        if line["table"] == table:
+            of_cell.setdefault((line["row"], line["column"]), []).append(line)
+    kept = [cell for cell in cells if (cell.row, cell.column) in of_cell]
+    return kept, [pooled(of_cell[cell.row, cell.column]) for cell in kept]
+
+
+def pooled(lines: list[dict]) -> dict:
+    """The last of `lines` with the seeds that others of the same training have in addition."""
+    last = lines[-1]
+    by_seed: dict[int, tuple[dict, int]] = {}
+    for line in lines:
+        if training(line) == training(last):
+            first = int(next(filter(None, map(SEED.findall, line["overrides"])), ["0"])[0])
+            by_seed |= {first + place: (line, place) for place in range(line["seeds"])}
+    found = [by_seed[seed] for seed in sorted(by_seed)]
+    each = {
+        name: [values[place] if (values := line["each"][name]) else None for line, place in found]
+        for name in last["each"]
+    }
+    seconds = sum({id(line): line["seconds"] for line, _ in found}.values())
+    return last | {"seeds": len(found), "each": each, "seconds": seconds}
+
+
+def training(line: dict) -> list:
+    """What makes a result of one seed: the config, and the overrides that change its training."""
+    return [line["config"], *(text for text in line["overrides"] if not BESIDE.match(text))]
 
 
 def main() -> None:
