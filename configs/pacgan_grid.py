@@ -44,5 +44,6 @@ def get_config() -> ConfigDict:
     config.log = {"every": 1000}
     config.sample = {"every": 10_000}
     config.eval = {"every": 10_000, "metrics": ("mode_counts",), "num": 2500, "num_real": 2500}
+    config.eval.batch_stats = "standing"  # as in the authors' program, which first measures them
     config.checkpoint = {"every": 50_000}
     return config

@@ -30,6 +30,7 @@ from jaxgan.engine.report import save_grid
 from jaxgan.engine.train import describe_devices
 from jaxgan.errors import UsageError
 from jaxgan.games.fakes import FakeMaker
+from jaxgan.games.standing import BATCH_STATISTICS
 from jaxgan.metrics.memorization import nearest
 from jaxgan.metrics.scoring import (
     DEFAULT,
@@ -41,10 +42,11 @@ from jaxgan.metrics.scoring import (
     Scorer,
     images_of,
 )
-from jaxgan.trained import BATCH_STATISTICS, WEIGHTS, load_generator
+from jaxgan.trained import WEIGHTS, load_generator
 from jaxgan.workdir import read_config
 
 FOR_IMAGE_SETS = {"metrics": "fid,kid,is,prdc", "features": "inception", "protocol": DEFAULT}
+QUANTIZATION = "floor(127.5 x + 128), clipped to 0..255"  # of pictures; points are as they are
 FEW = 2048  # a Fréchet distance of fewer fakes says more of their number than of the generator
 PAIRS = 32  # closest pairs in the picture of `memorization`
 
@@ -126,8 +128,9 @@ def parse(arguments: list[str]):
     parser.add_argument("--checkpoint", default="last", help="last, best, or a step")
     parser.add_argument("--member", type=int, default=0, help="which, where seeds trained several")
     parser.add_argument("--params", choices=WEIGHTS, default="ema", help="averaged, or as they are")
-    parser.add_argument("--batch_stats", choices=BATCH_STATISTICS, default="ema",
-                        help="of batch norm: collected in training, or measured anew")  # fmt: skip
+    parser.add_argument("--batch_stats", choices=BATCH_STATISTICS,
+                        help="of batch norm: collected in training, or measured anew; "
+                        "default: the config's")  # fmt: skip
     parser.add_argument("--seed", type=int, default=0, help="of the latents")
     parser.add_argument("--weights", default="", help="file of the feature network's weights")
     parser.add_argument("--unverified", action="store_true",
@@ -158,11 +161,12 @@ def names(text: str) -> list[str]:
 
 def of_workdir(flags, config, metrics: Sequence[str]) -> Sets:
     """A run's fakes, and the images that it was trained on (or another split of them)."""
+    batch_stats = flags.batch_stats or config.eval.batch_stats
     trained = load_generator(
         flags.workdir,
         flags.checkpoint,
         weights=flags.params,
-        batch_statistics=flags.batch_stats,
+        batch_statistics=batch_stats,
         seed=flags.seed,
         member=flags.member,
     )
@@ -195,9 +199,9 @@ def of_workdir(flags, config, metrics: Sequence[str]) -> Sets:
         "checkpoint": trained.step,
         "member": flags.member,
         "params": flags.params,
-        "batch_statistics": flags.batch_stats,
+        "batch_statistics": batch_stats,
         "seed": flags.seed,
-        "quantization": "floor(127.5 x + 128), clipped to 0..255",
+        "quantization": QUANTIZATION if real.read(0, 1).ndim == 4 else None,
     }
     return Sets(named(real, f"{real.name}:{config.data.split}"), fake, held_out, stated)
 

@@ -28,10 +28,11 @@ from jaxgan.engine.report import save_grid, tiled, to_uint8
 from jaxgan.errors import UsageError
 from jaxgan.film import FILMS, find_ffmpeg
 from jaxgan.games.adversarial import AdversarialGame
+from jaxgan.games.standing import BATCH_STATISTICS
 from jaxgan.grids import Maker, in_rows, parse_layers, parse_truncations
 from jaxgan.latents import MAX_SEED, PATHS, parse_seeds
 from jaxgan.styles import space_of
-from jaxgan.trained import BATCH_STATISTICS, load_generator
+from jaxgan.trained import load_generator
 
 # What a grid shows, of which there can be one.
 KINDS = ("interpolate", "walk", "mix", "sweep", "sefa")

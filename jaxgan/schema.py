@@ -101,6 +101,7 @@ DEFAULTS: dict[str, Any] = {
         "features": "",  # the network whose features they are computed of, if any
         "weights": "",  # its file of weights; "": from where they belong
         "protocol": "torch-fidelity",
+        "batch_stats": "ema",  # of batch norm: collected in training; standing: measured anew
         "num": 1024,  # fakes
         "num_real": 0,  # at most so many real images; 0: the whole split
     },

@@ -4,23 +4,20 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import jax
-import jax.numpy as jnp
 from ml_collections import ConfigDict
 
 from jaxgan.build import build_game, build_optimizers, example_batch, seeds_of
+from jaxgan.choices import choose
 from jaxgan.engine.calls import initializer
 from jaxgan.engine.checkpoint import Checkpoints, find_checkpoint
 from jaxgan.engine.gallery import of_seed
 from jaxgan.engine.step import TrainState
 from jaxgan.errors import UsageError
 from jaxgan.games.adversarial import AdversarialGame
-from jaxgan.games.standing import standing_statistics
-from jaxgan.keys import fold
+from jaxgan.games.standing import BATCH_STATISTICS
 from jaxgan.workdir import read_config
 
 WEIGHTS = ("ema", "raw")
-BATCH_STATISTICS = ("ema", "standing")
-STANDING = 16, 256  # batches, and images in each
 
 
 class Trained(NamedTuple):
@@ -57,18 +54,8 @@ def load_generator(
         "ema": state.ema,
         "raw": {"params": state.params["gen"], "variables": state.variables["gen"]},
     }[weights]
-    if batch_statistics == "standing":
-        batches, size = STANDING
-        variables = standing_statistics(
-            game,
-            generator["params"],
-            generator["variables"],
-            fold(jax.random.key(seed), "standing"),
-            batches=batches,
-            batch_size=size,
-            labels=game.labels(jnp.arange(batches * size)),
-        )
-        generator = {**generator, "variables": variables}
+    of_kind = choose("batch statistics", BATCH_STATISTICS, batch_statistics)
+    generator = of_kind(game, generator, jax.random.key(seed))
     return Trained(config, game, generator, int(state.step))
 
 

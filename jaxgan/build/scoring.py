@@ -13,6 +13,7 @@ from jaxgan.engine.run import Evaluator
 from jaxgan.errors import UsageError
 from jaxgan.games.adversarial import AdversarialGame
 from jaxgan.games.fakes import FakeMaker
+from jaxgan.games.standing import BATCH_STATISTICS
 from jaxgan.metrics.features import FEATURES
 from jaxgan.metrics.scoring import PROTOCOLS, SCORES, Images, Scorer, images_of
 from jaxgan.metrics.scoring.reference import features_of
@@ -49,14 +50,17 @@ class TrainingEvaluator(NamedTuple):
     """Scores of the averaged generator by `config.eval`, as `eval/<name>`."""
 
     scorer: Scorer
+    game: AdversarialGame
     make_fakes: FakeMaker
+    statistics: Callable  # of standing.BATCH_STATISTICS
     count: int
     labels: np.ndarray | None
     watched: str
     lower_is_better: bool
 
     def __call__(self, ema: Any, key: jax.Array) -> dict[str, float]:
-        scored = self.scorer(self.make_fakes(ema, self.count, key, self.labels))
+        generator = self.statistics(self.game, ema, key)
+        scored = self.scorer(self.make_fakes(generator, self.count, key, self.labels))
         return {f"eval/{name}": value for name, value in scored.values.items()}
 
 
@@ -76,7 +80,9 @@ def build_evaluator(config: ConfigDict, game: AdversarialGame, dataset: Dataset)
     watched, lower = scorer.watched
     return TrainingEvaluator(
         scorer=scorer,
+        game=game,
         make_fakes=FakeMaker(game),
+        statistics=choose("eval.batch_stats", BATCH_STATISTICS, fields.batch_stats),
         count=fields.num,
         labels=fake_labels(real.labels, fields.num) if config.data.num_classes else None,
         watched=f"eval/{watched}",

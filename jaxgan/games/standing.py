@@ -37,8 +37,28 @@ def standing_statistics(
     """
     if STATISTICS not in variables:
         return variables
+    total = None
+    for i in range(batches):
+        chosen = None if labels is None else labels[i * batch_size : (i + 1) * batch_size]
+        here = jax.random.fold_in(key, i)
+        values = _of_batch(game, batch_size, params, variables, chosen, here)
+        total = values if total is None else jax.tree.map(jnp.add, total, values)
+    return {**variables, STATISTICS: jax.tree.map(lambda leaf: leaf / batches, total)}
 
-    def updated(old, latents, labels, key):
+
+@partial(jax.jit, static_argnums=(0, 1))
+def _of_batch(
+    game: AdversarialGame,
+    batch_size: int,
+    params: Any,
+    variables: Any,
+    labels: jax.Array | None,
+    key: jax.Array,
+) -> Any:
+    """The mean and variance of a batch's activations, in the places of the averages."""
+    latents = game.latents(fold(key, "latents"), batch_size)
+
+    def updated(old):
         _, new, _ = apply(
             game.gen,
             params,
@@ -46,7 +66,7 @@ def standing_statistics(
             latents,
             labels,
             train=True,
-            key=key,
+            key=fold(key, "dropout"),
             dtype=game.dtype,
         )
         return new[STATISTICS]
@@ -57,18 +77,29 @@ def standing_statistics(
         # A 1 that stays 1 is not reached by the pass: the norm of an encoder.
         return jnp.where(told, first / (1.0 - m), jnp.where(second == 1.0, kept, 0.0))
 
-    @jax.jit
-    def of_batch(i, labels):
-        here = jax.random.fold_in(key, i)
-        latents = game.latents(fold(here, "latents"), batch_size)
-        tell = partial(updated, latents=latents, labels=labels, key=fold(here, "dropout"))
-        first = tell(jax.tree.map(jnp.zeros_like, variables[STATISTICS]))
-        second = tell(jax.tree.map(lambda leaf: jnp.where(leaf != 0.0, leaf, 1.0), first))
-        return jax.tree.map(batch_value, variables[STATISTICS], first, second)
+    first = updated(jax.tree.map(jnp.zeros_like, variables[STATISTICS]))
+    second = updated(jax.tree.map(lambda leaf: jnp.where(leaf != 0.0, leaf, 1.0), first))
+    return jax.tree.map(batch_value, variables[STATISTICS], first, second)
 
-    total = None
-    for i in range(batches):
-        chosen = None if labels is None else labels[i * batch_size : (i + 1) * batch_size]
-        values = of_batch(i, chosen)
-        total = values if total is None else jax.tree.map(jnp.add, total, values)
-    return {**variables, STATISTICS: jax.tree.map(lambda leaf: leaf / batches, total)}
+
+def collected(game: AdversarialGame, generator: Any, key: jax.Array) -> Any:
+    """`generator` ({"params", "variables"}) with the averages of its training."""
+    return generator
+
+
+def measured_anew(game: AdversarialGame, generator: Any, key: jax.Array) -> Any:
+    """`generator` with standing statistics of 16 batches of 256 latents, of all classes in turn."""
+    batches, size = 16, 256
+    variables = standing_statistics(
+        game,
+        generator["params"],
+        generator["variables"],
+        fold(key, "standing"),
+        batches=batches,
+        batch_size=size,
+        labels=game.labels(jnp.arange(batches * size)),
+    )
+    return {**generator, "variables": variables}
+
+
+BATCH_STATISTICS = {"ema": collected, "standing": measured_anew}

@@ -3,9 +3,14 @@ import flax.linen as nn
 import jax
 import jax.numpy as jnp
 import pytest
+from conftest import ROOT
 
+from jaxgan.build import build
+from jaxgan.config import load_config
+from jaxgan.engine.calls import initializer, read_first_batch
+from jaxgan.errors import UsageError
 from jaxgan.games.adversarial import AdversarialGame
-from jaxgan.games.standing import standing_statistics
+from jaxgan.games.standing import measured_anew, standing_statistics
 from jaxgan.keys import fold
 from jaxgan.networks.mlp import Discriminator
 from jaxgan.objectives.losses import LOSSES
@@ -70,3 +75,24 @@ def test_what_no_pass_reaches_and_what_is_0_are_told_apart():
     chex.assert_trees_all_equal(found["batch_stats"]["idle"], idle)
     reached = found["batch_stats"]["BatchNorm_0"]
     assert reached["mean"][0] == 0.0 and reached["var"][0] == 0.0 and reached["var"][1] < 7.0
+
+
+def test_a_training_scores_with_the_statistics_that_it_asks_for():
+    given = ["--config.eval.batch_stats="]
+    collected, standing = (
+        build(load_config(f"{ROOT}/configs/pacgan_grid.py:smoke", [given[0] + kind])).run
+        for kind in ("ema", "standing")
+    )
+    init = initializer(collected.game, collected.optimizers, 0)
+    stale = init(read_first_batch(collected)).ema
+    key = jax.random.key(5)
+    scores = standing.evaluate(stale, key)
+    assert scores == collected.evaluate(measured_anew(collected.game, stale, key), key)
+    assert scores != collected.evaluate(stale, key)
+
+
+def test_other_statistics_are_refused():
+    with pytest.raises(UsageError, match="eval.batch_stats 'mean'.*ema, standing"):
+        build(
+            load_config(f"{ROOT}/configs/pacgan_grid.py:smoke", ["--config.eval.batch_stats=mean"])
+        )
