@@ -13,9 +13,9 @@ from jaxgan.errors import UsageError
 BATCH = 256
 
 
-@dataclasses.dataclass(frozen=True, kw_only=True)
+@dataclasses.dataclass(frozen=True, kw_only=True, eq=False)
 class Images:
-    """uint8 images, or points (float32 [N, d]), the same at every reading.
+    """uint8 images, or points (float32 [N, d]), the same at every reading; equal to itself alone.
 
     Attributes:
       name: what reports call the set.

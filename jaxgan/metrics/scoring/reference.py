@@ -30,7 +30,7 @@ def features_of(images: Images, network: FeatureNetwork, outputs: tuple[str, ...
 
 
 class Memory:
-    """Features of fakes that several protocols see alike are computed once."""
+    """Features of fakes that several protocols see alike are computed once, and kept with them."""
 
     def __init__(self):
         self._made: dict[tuple, Features] = {}
@@ -38,7 +38,7 @@ class Memory:
     def features_of(
         self, images: Images, network: FeatureNetwork, outputs: tuple[str, ...]
     ) -> Features:
-        key = id(images), network.description, network.sha256, outputs
+        key = images, network.description, network.sha256, outputs
         if key not in self._made:
             self._made[key] = features_of(images, network, outputs)
         return self._made[key]

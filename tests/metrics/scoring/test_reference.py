@@ -1,4 +1,5 @@
 import dataclasses
+import itertools
 
 import numpy as np
 import pytest
@@ -73,6 +74,16 @@ def test_protocols_share_the_features_of_fakes(network, counted):
     for _ in range(2):
         memory.features_of(fakes, network, ("features",))
     assert len(counted) == 1
+
+
+def test_a_set_at_the_place_of_one_that_is_gone_has_features_of_its_own(network):
+    memory, found = Memory(), []
+    for seed in range(5):
+        fakes = pictures(seed=seed)
+        found.append(memory.features_of(fakes, network, ("features",))["features"])
+        del fakes
+    for first, second in itertools.combinations(found, 2):
+        assert (first != second).any()
 
 
 class Source:
