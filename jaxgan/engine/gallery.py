@@ -59,7 +59,7 @@ class Gallery:
 
     def close(self) -> None:
         """Makes the film, `samples/training.gif`, of all drawings so far."""
-        if self._run.picture and not self._images:
+        if self._run.picture and not self._images and self._run.cadence.sample:
             self._report.film()
 
 

@@ -18,6 +18,7 @@ from jaxgan.errors import warn
 LOSS, APART, LINES = 1e-3, 0.5, 3
 # Collapsed: the samples are so many times closer to each other than the reals are.
 CLOSER = 0.1
+EARLY = 100  # steps in which little is expected: the generator has hardly begun
 
 
 class Health:
@@ -48,11 +49,10 @@ class Health:
     def see_samples(self, step: int, samples: Any) -> None:
         """samples: at fixed latents, [seeds, N, ...]; the closest to each other of any seed count.
 
-        Those of a seed that has diverged, whose spread is nan, do not. Of the untrained generator,
-        of step 0, nothing is expected.
+        Those of a seed that has diverged, whose spread is nan, do not.
         """
         ratio = np.fmin.reduce([spread(own) for own in samples]) / max(self._real, 1e-12)
-        if step and ratio < CLOSER:
+        if step >= EARLY and ratio < CLOSER:
             self._warn(
                 COLLAPSED,
                 step,

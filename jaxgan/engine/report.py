@@ -189,7 +189,8 @@ class Report:
 
     def film(self) -> None:
         """Saves `samples/training.gif` of all pictures so far."""
-        paths = [self.samples / "init.png", *sorted(self.samples.glob("[0-9]*.png"))]
+        of_steps = sorted(self.samples.glob("[0-9]*.png"), key=lambda path: int(path.stem))
+        paths = [self.samples / "init.png", *of_steps]
         frames = (Image.open(path) for path in paths if path.exists())  # one file at a time
         next(frames).save(
             self.samples / "training.gif",

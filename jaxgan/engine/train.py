@@ -30,7 +30,7 @@ from jaxgan.engine.sharding import here
 from jaxgan.engine.signals import StopSignals
 from jaxgan.engine.step import Batch, Metrics, TrainState, draws_per_step
 from jaxgan.engine.stopwatch import Stopwatch
-from jaxgan.errors import Failure, Stopped, UsageError, first_line
+from jaxgan.errors import Failure, Stopped, UsageError, first_line, warn
 from jaxgan.keys import fold
 
 
@@ -154,7 +154,7 @@ def play_on(
 ) -> dict[str, Any]:
     """The loop. real: the data of step 0, for this process alone."""
     gallery, health, guard = Gallery(run, real, report), Health(real["image"], history), Guard()
-    if first == 0:
+    if first == 0 and run.cadence.sample:
         gallery.hang_reals()
         gallery.hang("init", state)
 
@@ -261,16 +261,25 @@ def with_other_keys(run: Run, state: TrainState, rollbacks: int) -> tuple[Run, T
 def evaluate(run: Run, state: TrainState) -> dict[str, Any]:
     """Scores of the averaged generator, which the first process finds; of many seeds arrays.
 
-    nan for a seed that is not finite any more: its samples are no pictures to be scored.
+    nan for a seed that is not finite any more: its samples are no pictures to be scored. What
+    cannot be scored is told, and costs the run nothing else.
     """
+
+    def scores(generator: Any, key: jax.Array) -> dict[str, float]:
+        try:
+            return run.evaluate(generator, key)
+        except UsageError as error:
+            warn(f"no scores of this step: {first_line(error)}")
+            return {}
+
     ema, root = here((state.ema, state.key))
     keys = over_seeds(lambda key: fold(key, "evaluate"), run.seeds)(root)
     if not run.seeds:
-        return of_first(lambda: run.evaluate(ema, keys))
+        return of_first(lambda: scores(ema, keys))
     members = [of_seed(ema, i) for i in range(run.seeds)]
-    each = [run.evaluate(m, keys[i]) if is_finite(m) else {} for i, m in enumerate(members)]
+    each = [scores(m, keys[i]) if is_finite(m) else {} for i, m in enumerate(members)]
     names = next(filter(None, each), {})
-    return {name: np.array([scores.get(name, np.nan) for scores in each]) for name in names}
+    return {name: np.array([found.get(name, np.nan) for found in each]) for name in names}
 
 
 def is_finite(tree: Any) -> bool:

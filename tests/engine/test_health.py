@@ -3,7 +3,7 @@ import itertools
 import numpy as np
 import pytest
 
-from jaxgan.engine.health import LINES, Health, spread
+from jaxgan.engine.health import EARLY, LINES, Health, spread
 from jaxgan.engine.history import History
 
 REAL = np.random.default_rng(0).normal(size=(64, 4, 4, 1))
@@ -30,18 +30,22 @@ def test_spread_is_the_root_mean_square_distance():
 def test_a_collapsed_generator_is_warned_of_once(tmp_path, capsys):
     watch, rng = health(tmp_path), np.random.default_rng(2)
     close = 0.05 * rng.normal(size=(1, 64, 4, 4, 1))
-    watch.see_samples(0, close)  # untrained
-    watch.see_samples(5, 0.5 * rng.normal(size=(1, 64, 4, 4, 1)))
+    watch.see_samples(EARLY - 1, close)
+    watch.see_samples(EARLY, 0.5 * rng.normal(size=(1, 64, 4, 4, 1)))
     assert capsys.readouterr().err == ""
-    watch.see_samples(10, close)
-    watch.see_samples(20, close)
+    watch.see_samples(EARLY + 10, close)
+    watch.see_samples(EARLY + 20, close)
     assert capsys.readouterr().err.count("collapsed") == 1
     (event,) = History(tmp_path / "events.jsonl").summary()["warnings"]
-    assert event["event"] == "collapsed" and event["step"] == 10 and 0.04 < event["spread"] < 0.06
+    assert (
+        event["event"] == "collapsed"
+        and event["step"] == EARLY + 10
+        and 0.04 < event["spread"] < 0.06
+    )
     seeds = np.concatenate([rng.normal(size=(1, 64, 4, 4, 1)), close])
     (tmp_path / "b").mkdir()
     other = health(tmp_path / "b")
-    other.see_samples(10, seeds)
+    other.see_samples(EARLY, seeds)
     assert History(tmp_path / "b" / "events.jsonl").warnings
 
 
@@ -78,7 +82,7 @@ def test_what_was_warned_of_is_met_again_by_a_run_that_resumes_before_it(tmp_pat
 
 def test_a_seed_that_diverged_hides_no_other_that_collapsed(tmp_path, capsys):
     watch = health(tmp_path)
-    watch.see_samples(10, np.stack([np.full((64, 4, 4, 1), np.nan), np.zeros((64, 4, 4, 1))]))
+    watch.see_samples(EARLY, np.stack([np.full((64, 4, 4, 1), np.nan), np.zeros((64, 4, 4, 1))]))
     assert capsys.readouterr().err.count("collapsed") == 1
     lines(watch, *(np.array([np.nan, value]) for value in (1e-6, 20.0, -20.0)))
     event = History(tmp_path / "events.jsonl").summary()["warnings"][-1]

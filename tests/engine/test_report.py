@@ -42,3 +42,16 @@ def test_lines_after_the_restored_step_and_torn_lines_are_dropped(tmp_path):
     lines = read_metrics(tmp_path / "metrics.jsonl")
     assert [(line["step"], line["gen/loss"]) for line in lines] == [(1, 1), (2, 2), (3, 7)]
     assert (tmp_path / "config.json").read_text() == "{}"
+
+
+def test_a_film_is_in_the_order_of_steps(tmp_path):
+    with Report(tmp_path, config="{}", first_step=0, steps=9, images=4) as report:
+        for shade, name in enumerate(("init", "999000", "1000000")):
+            report.picture(name, np.full((4, 4, 3), 80 * shade, np.uint8), 0)
+        report.film()
+    with Image.open(tmp_path / "samples" / "training.gif") as film:
+        shades = []
+        for frame in range(film.n_frames):
+            film.seek(frame)
+            shades.append(film.convert("L").getpixel((0, 0)))
+    assert shades == [0, 80, 160]

@@ -141,3 +141,24 @@ def test_a_broken_seed_is_left_out():
     means, errors, each = summary_of({"a": np.array([1.0, np.nan, 3.0]), "b": 2.0})
     assert means == {"a": 2.0, "b": 2.0}
     assert errors == {"a": 1.0} and each == {"a": [1.0, None, 3.0]}
+
+
+def test_a_score_that_cannot_be_had_costs_the_training_nothing(tmp_path, capsys):
+    """Eight samples of points are one batch of a metric that wants pairs of pictures."""
+    given = [flag for flag in POINTS if "metrics" not in flag]
+    metrics = "--config.eval.metrics=('ms_ssim',)"
+    main.main([*given, metrics, "--config.eval.num=8", "--workdir", str(tmp_path / "a"),
+               "--config.sample.every=0"])  # fmt: skip
+    assert "warning: no scores of this step: " in capsys.readouterr().err
+    summary = json.loads((tmp_path / "a" / "summary.json").read_text())
+    assert summary["steps"] == 20 and "eval/ms_ssim" not in summary["last"]
+    assert (tmp_path / "a" / "checkpoints" / "20").is_dir()
+    assert not (tmp_path / "a" / "samples").exists()  # as sample.every=0 says
+
+
+def test_of_several_seeds_a_batch_is_divided_as_one_seeds():
+    config = load_config(POINTS[1], [*POINTS[2:], "--config.seeds=2"])
+    with config.unlocked():
+        config.train.microbatches = 3
+    with pytest.raises(UsageError, match="multiple of 3 microbatches, such as 15 or 18; got 16"):
+        build(config)

@@ -31,12 +31,16 @@ def classification_accuracy(
       train_labels, test_labels: integers [N], [M].
 
     Raises:
-      UsageError: labels are missing, or shapes differ.
+      UsageError: shapes differ, or a side is odd.
     """
     if train_images.shape[1:] != test_images.shape[1:]:
         raise UsageError(
             f"cas: images of {list(train_images.shape[1:])} and {list(test_images.shape[1:])}; "
             "expected one size for both"
+        )
+    if any(side % 2 for side in train_images.shape[1:3]):
+        raise UsageError(
+            f"cas: images of {list(train_images.shape[1:])}; its classifier needs even sides"
         )
     classes = 1 + int(max(np.max(train_labels), np.max(test_labels)))
     network = Classifier(classes)
