@@ -69,7 +69,7 @@ class Dataset:
         ):
             raise UsageError(
                 f"data set {self.name!r}: images are {self.images.dtype} "
-                f"{list(self.images.shape)}; expected uint8 [N, H, W, C]"
+                f"{list(self.images.shape)}; expected uint8 [N, H, W, C], or points, float32 [N, d]"
             )
         if len(self.images) == 0:
             raise UsageError(f"data set {self.name!r} holds no images; give one that has some")
@@ -82,10 +82,10 @@ class Dataset:
         if labels.ndim == 2:
             object.__setattr__(self, "labels", self._vectors(labels))
             return
-        if labels.shape != (len(self.images),) or labels.dtype.kind not in "iu":
+        if labels.shape != (self.num_examples,) or labels.dtype.kind not in "iu":
             raise UsageError(
                 f"data set {self.name!r}: labels are {labels.dtype} {list(labels.shape)}; "
-                f"expected one integer for each of the {len(self.images)} images"
+                f"expected one integer for each of the {self.num_examples} images"
             )
         low, high = int(labels.min()), int(labels.max())
         if low < 0 or high >= len(self.classes):
@@ -96,7 +96,7 @@ class Dataset:
         object.__setattr__(self, "labels", labels.astype(np.int32))
 
     def _vectors(self, labels: np.ndarray) -> np.ndarray:
-        expected = (len(self.images), len(self.classes))
+        expected = (self.num_examples, len(self.classes))
         if labels.shape != expected or labels.dtype.kind not in "fiub" or not expected[1]:
             raise UsageError(
                 f"data set {self.name!r}: labels are {labels.dtype} {list(labels.shape)}; expected "

@@ -189,7 +189,7 @@ class StreamFeed:
         batch_size = self._sizes[1]
         rows = self._placement.rows(batch_size)
         indices = batch_indices(self._words, step, *self._sizes)[:, rows]
-        images = np.stack([self._dataset.images[i] for i in indices.ravel().tolist()])
+        images = self._dataset.take(indices.ravel())
         drawn = {"images": images.reshape(*indices.shape, *images.shape[1:])}
         if self._dataset.labels is not None:
             drawn["labels"] = self._dataset.labels[indices]

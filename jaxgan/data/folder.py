@@ -70,6 +70,8 @@ def load_folder(
     if not paths:
         raise UsageError(f"no images in {root}; expected files that end in {', '.join(SUFFIXES)}")
     found, skip = len(paths), on_bad_image == "skip"
+    if skip and not resolution:
+        paths = _from_first_readable(paths, shaping)
     if not channels:
         paths, channels = _own_channels(paths, skip)
         shaping = Shaping(resolution=resolution, channels=channels, resize=resize, crop=crop)
@@ -121,6 +123,10 @@ class ImageFiles:
         return _decode(path, lambda image: self.shaping.image(upright_8_bit(image)))
 
 
+class UnreadableFile(UsageError):
+    """A file that `on_bad_image="skip"` leaves out."""
+
+
 class BadImage(ValueError):
     """An image that cannot be used. reason: of which kind the trouble is; detail: what it is."""
 
@@ -158,7 +164,7 @@ def _decode(path: pathlib.Path, function):
     try:
         return decode(path, function)
     except BadImage as error:
-        raise UsageError(
+        raise UnreadableFile(
             f"cannot read image {path} ({error}); mend or remove it, or set on_bad_image='skip'"
         ) from error
 
@@ -229,6 +235,22 @@ def _image_paths(root: pathlib.Path) -> list[pathlib.Path]:
     return sorted(visible, key=lambda path: path.relative_to(root).parts)
 
 
+def _from_first_readable(paths: list[pathlib.Path], shaping: Shaping) -> list[pathlib.Path]:
+    """`paths` without those before the first that can be read, which sets the size of all.
+
+    Raises:
+      UsageError: none can.
+    """
+    for i in range(len(paths)):
+        try:
+            _ = ImageFiles(paths[i:], shaping, same_size=True).shape
+        except UnreadableFile as error:
+            last = error
+        else:
+            return paths[i:]
+    raise last
+
+
 def _own_channels(paths: list[pathlib.Path], skip: bool) -> tuple[list[pathlib.Path], int]:
     """The paths whose headers can be read, and 1 if all of those are grey, else 3."""
     modes: list[str | None] = [None] * len(paths)
@@ -256,7 +278,7 @@ def _each(count: int, read, skip: bool) -> list[int]:
     """Calls read(i) for all i in threads; the i's for which it raised no UsageError.
 
     Raises:
-      UsageError: the first one, unless skip; or skip, and all failed.
+      UsageError: the first one, unless skip and all were UnreadableFile, but not of every i.
     """
 
     def attempt(i: int) -> UsageError | None:
@@ -268,8 +290,9 @@ def _each(count: int, read, skip: bool) -> list[int]:
 
     errors = parallel_map(attempt, range(count))
     failures = [error for error in errors if error]
-    if failures and (not skip or len(failures) == count):
-        raise failures[0]
+    fatal = [error for error in failures if not (skip and isinstance(error, UnreadableFile))]
+    if fatal or (failures and len(failures) == count):
+        raise (fatal or failures)[0]
     return [i for i, error in enumerate(errors) if error is None]
 
 

@@ -144,8 +144,9 @@ def prepare_images(
         an `out` that is there already.
       Failure: the disk is full.
     """
-    smallest = resolution // 2 if min_side is None else min_side
-    rules = Rules(resolution, channels, crop, resize, 0 if crop == "none" else smallest)
+    usual = 0 if crop == "none" else resolution // 2
+    smallest = usual if min_side is None else min_side
+    rules = Rules(resolution, channels, crop, resize, smallest)
     rules.check()
     if not 0 <= held_out < 1:
         raise UsageError(f"--held_out is a share in [0, 1); got {held_out}")

@@ -1,7 +1,8 @@
 """Distributions whose modes are known: points by seed, made at the start, float32 [N, d].
 
 What makes mode collapse countable. Settings of the ring and the grid are PacGAN's (Lin et al. 2018,
-sec. 4.1), of the mixture in 1,200 dimensions VEEGAN's (Srivastava et al. 2017).
+sec. 4.1), of the mixture in 1,200 dimensions VEEGAN's (Srivastava et al. 2017). A point's label is
+the number of its mode; `labels=False` leaves labels out.
 """
 
 import pathlib
@@ -20,12 +21,13 @@ def load_ring(
     radius: float = 1.0,
     sigma: float = 0.01,
     points_seed: int = 0,
+    labels: bool | None = None,
 ) -> Dataset:
     """Gaussians of deviation `sigma` at even places of a circle of `radius`, [N, 2]."""
     _positive(num_modes=num_modes, radius=radius, sigma=sigma)
     angles = 2 * np.pi * np.arange(num_modes) / num_modes
     centres = radius * np.stack([np.cos(angles), np.sin(angles)], axis=1)
-    return _around("ring", centres, sigma, num_points, points_seed)
+    return _around("ring", centres, sigma, num_points, points_seed, labels)
 
 
 def load_grid(
@@ -35,12 +37,13 @@ def load_grid(
     spacing: float = 2.0,
     sigma: float = 0.05,
     points_seed: int = 0,
+    labels: bool | None = None,
 ) -> Dataset:
     """Gaussians of deviation `sigma` on a square of `side` x `side` places about 0, [N, 2]."""
     _positive(side=side, spacing=spacing, sigma=sigma)
     places = spacing * (np.arange(side) - (side - 1) / 2)
     centres = np.stack(np.meshgrid(places, places), axis=-1).reshape(-1, 2)
-    return _around("grid", centres, sigma, num_points, points_seed)
+    return _around("grid", centres, sigma, num_points, points_seed, labels)
 
 
 def load_mixture(
@@ -52,6 +55,7 @@ def load_mixture(
     spread: float = 1.0,
     sigma: float = 0.1,
     points_seed: int = 0,
+    labels: bool | None = None,
 ) -> Dataset:
     """Gaussians of deviation `sigma` in a subspace of `inner_dimension`, [N, dimension].
 
@@ -70,7 +74,7 @@ def load_mixture(
     which, noise = _draws(num_modes, inner_dimension, num_points, points_seed)
     points = (inner[which] + sigma * noise) @ basis.T
     modes = Modes(inner @ basis.T, sigma * inner_dimension**0.5)
-    return _dataset("mixture", points, which, modes)
+    return _dataset("mixture", points, which, modes, labels)
 
 
 def load_spiral(
@@ -90,7 +94,11 @@ def load_spiral(
 
 
 def load_two_moons(
-    *, num_points: int = 100_000, sigma: float = 0.05, points_seed: int = 0
+    *,
+    num_points: int = 100_000,
+    sigma: float = 0.05,
+    points_seed: int = 0,
+    labels: bool | None = None,
 ) -> Dataset:
     """Two half circles of radius 1 that reach into each other, with noise, [N, 2]."""
     _positive(num_points=num_points, sigma=sigma)
@@ -98,7 +106,8 @@ def load_two_moons(
     angles, lower = np.pi * rng.uniform(size=num_points), rng.integers(0, 2, num_points)
     upper = np.stack([np.cos(angles), np.sin(angles)], axis=1)
     points = np.where(lower[:, None], [1.0, 0.5] - upper, upper) - [0.5, 0.25]
-    return _dataset("two_moons", points + sigma * rng.standard_normal(points.shape), lower)
+    points += sigma * rng.standard_normal(points.shape)
+    return _dataset("two_moons", points, lower, labels=labels)
 
 
 def load_gaussian(
@@ -107,6 +116,7 @@ def load_gaussian(
     dimension: int = 2,
     sigma: float = 1.0,
     points_seed: int = 0,
+    labels: bool | None = None,
 ) -> Dataset:
     """One Gaussian about 0, [N, dimension].
 
@@ -116,7 +126,8 @@ def load_gaussian(
     _positive(dimension=dimension, sigma=sigma)
     which, noise = _draws(1, dimension, num_points, points_seed)
     unit = sigma * max(1.0, dimension / 2) ** 0.5
-    return _dataset("gaussian", sigma * noise, which, Modes(np.zeros((1, dimension)), unit))
+    modes = Modes(np.zeros((1, dimension)), unit)
+    return _dataset("gaussian", sigma * noise, which, modes, labels)
 
 
 def load_points(*, dir: str = "") -> Dataset:
@@ -160,9 +171,11 @@ def _finite_rows(array: np.ndarray) -> bool:
         return bool(np.isfinite(array.astype(np.float32)).all())
 
 
-def _around(name: str, centres: np.ndarray, sigma: float, count: int, seed: int) -> Dataset:
+def _around(
+    name: str, centres: np.ndarray, sigma: float, count: int, seed: int, labels: bool | None
+) -> Dataset:
     which, noise = _draws(len(centres), centres.shape[1], count, seed)
-    return _dataset(name, centres[which] + sigma * noise, which, Modes(centres, sigma))
+    return _dataset(name, centres[which] + sigma * noise, which, Modes(centres, sigma), labels)
 
 
 def _draws(modes: int, dimension: int, count: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
@@ -172,12 +185,20 @@ def _draws(modes: int, dimension: int, count: int, seed: int) -> tuple[np.ndarra
     return rng.integers(0, modes, count), rng.standard_normal((count, dimension))
 
 
-def _dataset(name: str, points: np.ndarray, labels=None, modes: Modes | None = None) -> Dataset:
-    count = 0 if labels is None else int(labels.max()) + 1
+def _dataset(
+    name: str,
+    points: np.ndarray,
+    which: np.ndarray | None = None,
+    modes: Modes | None = None,
+    labels: bool | None = None,
+) -> Dataset:
+    """which: the part that each point is of. labels: whether that is its label; None: if known."""
+    keep = which is not None and labels is not False
+    count = int(which.max()) + 1 if keep else 0
     return Dataset(
         name=name,
         images=points.astype(np.float32),
-        labels=labels,
+        labels=which if keep else None,
         classes=tuple(map(str, range(count))),
         modes=modes,
     )

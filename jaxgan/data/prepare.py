@@ -105,6 +105,7 @@ def main(arguments: list[str] | None = None) -> int:
         tfds.disable_progress_bar()
     try:
         flags = parser.parse_args(arguments)
+        _check_groups(flags, known, own)
         print(_prepare_own(flags) if flags.source else f"prepared in {_prepare_known(flags)}")
     except (UsageError, Failure) as error:
         if os.environ.get("JAXGAN_TRACEBACK"):
@@ -121,15 +122,23 @@ def _refuse(message: str) -> NoReturn:
     raise UsageError(message)
 
 
-def _prepare_known(flags: argparse.Namespace) -> pathlib.Path:
-    if not flags.name or flags.out:
+def _check_groups(flags: argparse.Namespace, known, own) -> None:
+    """Raises UsageError unless the flags are those of a published set, or those of one's own."""
+    if bool(flags.name) == bool(flags.source):
         raise UsageError("give --name, a published data set, or --source and --out")
+    if flags.source and not flags.out:
+        raise UsageError("--source goes with --out, the folder to make")
+    for action in (own if flags.name else known)._group_actions:
+        if getattr(flags, action.dest) != action.default:
+            others = "--source" if flags.name else "--name"
+            raise UsageError(f"--{action.dest} is of {others}, which is not given")
+
+
+def _prepare_known(flags: argparse.Namespace) -> pathlib.Path:
     return prepare(flags.name, flags.dir)
 
 
 def _prepare_own(flags: argparse.Namespace) -> str:
-    if not flags.out or flags.name:
-        raise UsageError("--source goes with --out, the folder to make, and without --name")
     try:
         report = prepare_images(
             flags.source,

@@ -265,3 +265,21 @@ def test_a_colour_that_hides_is_found_at_every_depth(depth, colour, rows, hidden
     (tmp_path / "a.png").write_bytes(png(depth, colour, rows, hidden))
     (image,) = load(tmp_path, resolution=0, channels=3).images
     assert (image[0, 0] == 255).all() and (image[0, 1] < 255).all()
+
+
+@pytest.mark.parametrize("max_resident_mb", [2048, 0])
+def test_where_the_first_file_is_bad_the_next_sets_the_size(animals, max_resident_mb):
+    (animals / "cat" / "a.png").write_text("no image")
+    how = {"resolution": 0, "on_bad_image": "skip", "max_resident_mb": max_resident_mb}
+    assert load(animals, **how).num_examples == 3
+    for path in animals.rglob("*.*"):
+        path.write_text("no image")
+    with pytest.raises(UsageError, match="cannot read image"):
+        load(animals, **how)
+
+
+@pytest.mark.parametrize("max_resident_mb", [2048, 0])
+def test_an_image_of_another_size_is_not_skipped(animals, max_resident_mb):
+    put(animals / "dog" / "b.png", size=(6, 7))
+    with pytest.raises(UsageError, match="7 x 6 pixels.*6 x 6; give resolution"):
+        load(animals, resolution=0, on_bad_image="skip", max_resident_mb=max_resident_mb)

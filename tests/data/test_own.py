@@ -351,6 +351,8 @@ def test_what_is_too_small(tmp_path):
     assert not reasons(prepare_images(source, tmp_path / "b", resolution=8, min_side=0))
     report = prepare_images(source, tmp_path / "c", resolution=8, min_side=8)
     assert reasons(report).keys() == {"3.png", "4.png"}
+    report = prepare_images(source, tmp_path / "d", resolution=0, crop="none", min_side=5)
+    assert reasons(report) == {"3.png": "too small", "4.png": "too small"}
 
 
 def test_labels_from_a_table(tmp_path):
@@ -403,7 +405,8 @@ def test_tables_that_cannot_be_used(text, part, tmp_path):
         (["--source", "text"], "holds no images: 1 not an image"),
         (["--source", "splits"], "the folders test, train are splits"),
         (["--out", "s"], "--out s is there already"),
-        (["--name", "cifar10"], "without --name"),
+        (["--name", "cifar10"], "give --name, a published data set, or"),
+        (["--dir", "d"], "--dir is of --name"),
     ],
 )
 def test_wrong_input_is_one_line(arguments, part, tmp_path, monkeypatch, capsys):
@@ -423,6 +426,8 @@ def test_wrong_input_is_one_line(arguments, part, tmp_path, monkeypatch, capsys)
 
 def test_neither_a_name_nor_a_source(capsys):
     assert main(["--out", "x"]) == 2 and "give --name" in capsys.readouterr().err
+    assert main(["--name", "cifar10", "--crop", "pad"]) == 2
+    assert "--crop is of --source" in capsys.readouterr().err
 
 
 def test_a_part_that_is_not_whole_is_a_failure(many, tmp_path, monkeypatch):

@@ -1,3 +1,5 @@
+import dataclasses
+
 import chex
 import jax
 import jax.numpy as jnp
@@ -147,3 +149,26 @@ def test_stacks_are_gathered_alike_on_the_device(stacked):
     fed = np.round((np.asarray(batch)[:, 0, 0] + 1) * 127.5).astype(int)
     whole = stacked.take(np.arange(600))[:, 0, 0]
     assert sorted(map(tuple, fed.tolist())) == sorted(map(tuple, whole.tolist()))
+
+
+def test_labels_of_gathered_examples_are_one_for_each_of_these(stacked):
+    labels = np.arange(600, dtype=np.int32) % 5
+    made = dataclasses.replace(stacked, labels=labels, classes=tuple("abcde"))
+    feed = make_feed(made, 600, jax.random.key(0))
+    batch = feed.batch(feed.inputs(0), jax.random.key(0), 0)
+    fed = np.round((np.asarray(batch["image"][0])[:, 0, 0] + 1) * 127.5).astype(int)
+    known = {}
+    triples = made.take(np.arange(600))[:, 0, 0].tolist()
+    for triple, label in zip(triples, labels.tolist(), strict=True):
+        known.setdefault(tuple(triple), set()).add(label)
+    own = zip(fed.tolist(), batch["label"][0].tolist(), strict=True)
+    assert all(label in known[tuple(triple)] for triple, label in own)
+    with pytest.raises(UsageError, match="one integer for each of the 600 images"):
+        dataclasses.replace(stacked, labels=labels[:20], classes=tuple("abcde"))
+
+
+@pytest.mark.parametrize("name", ["ring", "grid", "mixture", "two_moons", "gaussian"])
+def test_labels_of_modes_are_there_for_those_who_ask(name):
+    given, without = (load_dataset(name, num_points=60, labels=asked) for asked in (True, False))
+    assert given.num_classes == given.labels.max() + 1 and without.labels is None
+    np.testing.assert_array_equal(given.images, without.images)
