@@ -351,6 +351,18 @@ def check(config: ConfigDict) -> None:
         raise UsageError(
             "config.train.ema=0 turns averaging off; for train.ema_half_life leave it positive"
         )
+    # What has a meaning only beside another field, by that field.
+    for path, beside in {
+        "train.ema_ramp": "train.ema_half_life",
+        "train.ema_schedule": "train.ema_half_life",
+        "init.skip": "init.workdir",
+        "init.member": "init.workdir",
+        "init.checkpoint": "init.workdir",
+    }.items():
+        if not get(config, beside) and get(config, path) != get(DEFAULTS, path):
+            raise UsageError(
+                f"config.{path}={get(config, path)!r} changes nothing without config.{beside}"
+            )
     for name in ("least", "decay"):
         if not 0 < config.top_k[name] <= 1:
             raise UsageError(f"config.top_k.{name} must be in (0, 1]; got {config.top_k[name]}")
@@ -379,6 +391,14 @@ def check(config: ConfigDict) -> None:
     for name, fields in config.terms.items():
         if fields.interval < 1:
             raise UsageError(f"config.terms.{name}.interval must be positive")
+    changing = {f"terms.{name}": (fields, TERM) for name, fields in config.terms.items()}
+    changing |= {f"optim.{name}": (fields, OPTIMIZER) for name, fields in config.optim.items()}
+    for path, (fields, defaults) in changing.items():
+        if fields.schedule == "constant" and fields.final != defaults["final"]:
+            raise UsageError(
+                f"config.{path}.final={fields.final} needs a schedule that ends there: "
+                f"config.{path}.schedule, linear or cosine"
+            )
 
 
 def get(config: Any, path: str) -> Any:
@@ -402,8 +422,9 @@ def unknown_field(path: str, paths: Iterable[str]) -> UsageError:
     """The error for a path that is not among `paths`, with the nearest and its neighbours."""
     paths = set(paths)
     siblings = {p for p in paths if p.count(".") == path.count(".")}
-    near = difflib.get_close_matches(path, siblings or paths, n=1)
-    hint = f"; did you mean config.{near[0]}?" if near else ";"
+    elsewhere = sorted(p for p in paths if p.endswith(f".{path}"))[:3]
+    near = elsewhere or difflib.get_close_matches(path, siblings or paths, n=1)
+    hint = f"; did you mean {' or '.join(f'config.{p}' for p in near)}?" if near else ";"
     parent = path.rpartition(".")[0]
     there = sorted(p.rpartition(".")[2] for p in paths if p.rpartition(".")[0] == parent)
     holder = f"config.{parent}" if parent else "config"
@@ -416,19 +437,3 @@ def to_plain(config: Any) -> Any:
     if isinstance(config, ConfigDict | dict):
         return {name: to_plain(value) for name, value in config.items()}
     return config
-
-
-def keywords(function: Callable, fields: dict, *, drop: Iterable[str] = ()) -> dict[str, Any]:
-    """`fields` without those in `drop`, as keyword arguments for `function`.
-
-    Raises:
-      UsageError: it does not take one of them.
-    """
-    passed = {name: value for name, value in fields.items() if name not in drop}
-    parameters = inspect.signature(function).parameters
-    if any(p.kind == inspect.Parameter.VAR_KEYWORD for p in parameters.values()):
-        return passed
-    for name, value in passed.items():
-        if name not in parameters and value != DEFAULTS["data"].get(name):
-            raise UsageError(f"{function.__name__} takes no {name}, which the config sets")
-    return {name: value for name, value in passed.items() if name in parameters}

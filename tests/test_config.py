@@ -92,6 +92,12 @@ WRONG = {
     "--config.gen={}": ["config.gen.name is missing"],
     "--config.terms={'r1': 3}": ["config.terms.r1 must be a dict"],
     "--config.loss": ["has no value"],
+    "--config.steps=5": ["did you mean config.train.steps?"],
+    "--config.lr=1": ["did you mean config.optim.disc.lr or config.optim.gen.lr?"],
+    "--config.train.ema_ramp=0.05": ["changes nothing without config.train.ema_half_life"],
+    "--config.init.skip=('gen',)": ["changes nothing without config.init.workdir"],
+    "--config.terms.r1.final=0.1": ["config.terms.r1.final=0.1 needs a schedule"],
+    "--config.optim.gen.final=0.1": ["config.optim.gen.final=0.1 needs a schedule"],
     "--bogus=3": ["--bogus=3"],
     "stray": ["stray"],
 }

@@ -299,7 +299,7 @@ def wrong_inputs(folder: Path) -> dict[str, tuple[list[str], list[str]]]:
         "term value": ([*default, "--config.terms={'r1': {'weight': 'abc'}}"],
                        ["config.terms.r1.weight must be float"]),
         "noise": ([*default, "--config.augment.instance_noise.sigma=-1.0"], ["sigma", "at least"]),
-        "loss of elsewhere": ([*default, "--config.loss=os:getcwd"], ["cannot be trained"]),
+        "loss of elsewhere": ([*default, "--config.loss=os:getcwd"], ["'os:getcwd' is no Loss"]),
         "optimizer value": (
             [*default, "--config.optim.gen={'name': 'adam', 'b1': 'x'}"], ["optim.gen.b1"]),
         "data of elsewhere": ([*default, "--config.data.name=os:getcwd"], ["os:getcwd"]),

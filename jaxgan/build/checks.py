@@ -1,5 +1,6 @@
 """What of a config the devices or a part of a batch cannot do, and the errors of it as one line."""
 
+import math
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -34,12 +35,15 @@ def check_batch(config: ConfigDict) -> None:
     """Raises UsageError where the devices cannot share a batch, or the state, evenly."""
     devices, size = jax.device_count(), config.data.batch_size
     parts, shards = config.train.microbatches, config.train.state_shards
-    unit, what = devices, f"the {devices} devices"
+    factors = {}
+    if config.seeds == 1:  # of many each has its whole batch on one device
+        factors[f"the {devices} devices"] = devices
     if parts > 1:
-        unit *= parts * config.train.packing
-        what += f" times {parts} microbatches"
-        what += f" times packs of {config.train.packing}" if config.train.packing > 1 else ""
-    if config.seeds == 1 and size % unit:
+        factors[f"{parts} microbatches"] = parts
+        if config.train.packing > 1:
+            factors[f"packs of {config.train.packing}"] = config.train.packing
+    unit, what = math.prod(factors.values()), " times ".join(factors)
+    if size % unit:
         below, above = size // unit * unit, (size // unit + 1) * unit
         nearest = f"{below} or {above}" if below else above
         raise UsageError(

@@ -1,5 +1,9 @@
 """The data set of a config, and what a resolved config says of it."""
 
+import inspect
+from collections.abc import Callable
+from typing import Any
+
 import jax
 import jax.numpy as jnp
 from ml_collections import ConfigDict
@@ -11,17 +15,35 @@ from jaxgan.data.sources import DATASETS
 from jaxgan.engine.sharding import on_all_devices
 from jaxgan.engine.step import Batch
 from jaxgan.errors import UsageError
-from jaxgan.schema import RESOLVED, keywords
+from jaxgan.schema import DEFAULTS, RESOLVED
 
 
 def build_dataset(config: ConfigDict) -> Dataset:
     """The data set that `config.data` names, its images in the resolution that it asks for."""
     load = choose("data set", DATASETS, config.data.name)
-    kwargs = keywords(load, config.data, drop=("name", "batch_size", "flip", *RESOLVED))
-    dataset = load(**kwargs)
+    dataset = load(**arguments(config, load))
     if not isinstance(dataset, Dataset):
         raise UsageError(f"data set {config.data.name!r} returned {dataset!r}; expected a Dataset")
     return dataset
+
+
+def arguments(config: ConfigDict, load: Callable[..., Dataset]) -> dict[str, Any]:
+    """What `load` takes of `config.data`.
+
+    Raises:
+      UsageError: a field is set that it does not take.
+    """
+    own = ("name", "batch_size", "flip", *RESOLVED)
+    given = {name: value for name, value in config.data.items() if name not in own}
+    parameters = inspect.signature(load).parameters
+    if any(p.kind == inspect.Parameter.VAR_KEYWORD for p in parameters.values()):
+        return given
+    for name, value in given.items():
+        if name not in parameters and value != DEFAULTS["data"].get(name):
+            raise UsageError(
+                f"data set {config.data.name!r} takes no {name}; config.data.{name} is {value!r}"
+            )
+    return {name: value for name, value in given.items() if name in parameters}
 
 
 def resolve(config: ConfigDict, dataset: Dataset) -> ConfigDict:

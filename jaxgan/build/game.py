@@ -12,11 +12,12 @@ from ml_collections import ConfigDict
 from jaxgan.build.checks import mended_by_user
 from jaxgan.build.data import example_batch, label_vectors
 from jaxgan.choices import choose
+from jaxgan.errors import UsageError
 from jaxgan.games.adversarial import AdversarialGame, mean
 from jaxgan.games.bidirectional import BidirectionalGame, WithEncoder
 from jaxgan.games.terms import WeightedTerm
 from jaxgan.objectives.augment import Augmentation
-from jaxgan.objectives.losses import LOSSES
+from jaxgan.objectives.losses import LOSSES, Loss
 from jaxgan.objectives.top_k import top_k_mean
 from jaxgan.objectives.weights import WEIGHTS
 from jaxgan.schema import TERM, augmentation, network, term
@@ -33,7 +34,7 @@ def build_game(config: ConfigDict) -> AdversarialGame:
         kind, networks = build_networks(config)
         game = kind(
             **networks,
-            loss=choose("loss", LOSSES, config.loss),
+            loss=build_loss(config.loss),
             terms=tuple(
                 build_term(name, scaled(name, config), config.train.steps)
                 for name in sorted(config.terms)
@@ -73,6 +74,18 @@ def build_networks(config: ConfigDict) -> tuple[type[AdversarialGame], dict[str,
     enc = make("enc", (*space, channels), latent_dim=gen.latent_dim)
     disc = make("disc", (*space, (channels + gen.latent_dim) * packing))
     return BidirectionalGame, {"gen": WithEncoder(gen, enc), "disc": disc}
+
+
+def build_loss(name: str) -> Loss:
+    """The loss of that name.
+
+    Raises:
+      UsageError: there is none; code of elsewhere must name a `Loss`, which holds both functions.
+    """
+    loss = choose("loss", LOSSES, name)
+    if not isinstance(loss, Loss):
+        raise UsageError(f"config.loss={name!r} is no Loss(disc=..., gen=...); got {loss!r}")
+    return loss
 
 
 def build_term(name: str, fields: Mapping[str, Any], steps: int) -> WeightedTerm:

@@ -15,19 +15,19 @@ from jaxgan.choices import choose, options_of
 from jaxgan.engine.averaging import Ema, half_life
 from jaxgan.engine.microbatches import in_microbatches
 from jaxgan.engine.run import Run
-from jaxgan.engine.step import Optimizer, init_state
+from jaxgan.engine.step import PLAYERS, Optimizer, init_state
 from jaxgan.engine.transfer import Transfer, check_patterns, frozen
 from jaxgan.errors import UsageError
 from jaxgan.games.adversarial import AdversarialGame
 from jaxgan.objectives.optimizers import OPTIMIZERS, make_optimizer
 from jaxgan.objectives.schedules import learning_rate
-from jaxgan.schema import keywords, method
+from jaxgan.schema import method
 
 
 def build_optimizers(config: ConfigDict) -> dict[str, Optimizer]:
     """Both players' optimizers; steps of the config become updates of the player."""
     optimizers, updates = {}, method(config.method.name).updates
-    for player in ("disc", "gen"):
+    for player in PLAYERS:
         turns = config.train[f"{player}_turns"] * updates
         fields = dict(config.optim[player])
         rule = choose("optimizer", OPTIMIZERS, fields.pop("name"))
@@ -50,8 +50,8 @@ def build_optimizers(config: ConfigDict) -> dict[str, Optimizer]:
 
 def build_method(config: ConfigDict) -> Callable:
     """`(game, optimizers, *, ema) -> step`: the method that the config names, with its options."""
-    make = method(config.method.name).make
-    make = partial(make, **keywords(make, config.method, drop=("name",)))
+    options = {name: value for name, value in config.method.items() if name != "name"}
+    make = partial(method(config.method.name).make, **options)
     if config.train.microbatches == 1:
         return make
     return in_microbatches(make, config.train.microbatches, config.train.packing)

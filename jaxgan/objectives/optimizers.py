@@ -24,6 +24,13 @@ def check_decays(**decays: float) -> None:
             raise ValueError(f"{name} must be in [0, 1); got {value}")
 
 
+def check_least(**values: float) -> None:
+    """Raises ValueError where one is negative."""
+    for name, value in values.items():
+        if value < 0:
+            raise ValueError(f"{name} must not be negative; got {value}")
+
+
 def beta(name: str, start: float, final: float, *, schedule: str, total_steps: int) -> Beta:
     """A beta of Adam: a number, or where it has a schedule a function of the update count.
 
@@ -115,7 +122,7 @@ def rmsprop(
     learning rate multiplies the momentum buffer rather than what enters it. `optax.rmsprop` differs
     in all but the third.
     """
-    check_decays(decay=decay)
+    check_decays(decay=decay, momentum=momentum)
     return optax.chain(
         optax.scale_by_rms(decay=decay, eps=eps, initial_scale=0.0, eps_in_sqrt=False),
         optax.trace(decay=momentum) if momentum else optax.identity(),
@@ -144,6 +151,7 @@ def sgd(
     learning_rate: optax.ScalarOrSchedule, *, momentum: float = 0.0, nesterov: bool = False
 ) -> optax.GradientTransformation:
     """Stochastic gradient descent, with momentum where it is not 0."""
+    check_decays(momentum=momentum)
     return optax.sgd(learning_rate, momentum=momentum or None, nesterov=nesterov)
 
 
@@ -215,6 +223,7 @@ def make_optimizer(
     rule = name if callable(name) else choose("optimizer", OPTIMIZERS, name)
     if clip_weights < 0 or clip_grad_norm < 0:
         raise ValueError(f"bounds are at least 0; got {clip_weights=}, {clip_grad_norm=}")
+    check_least(**{name: kwargs[name] for name in ("eps", "weight_decay") if name in kwargs})
     known = list(inspect.signature(rule).parameters)[1:]
     if unknown := [key for key in kwargs if key not in known]:
         raise ValueError(f"{name} has no {', '.join(unknown)}; choose from {', '.join(known)}")

@@ -248,7 +248,10 @@ def test_a_weight_may_go_by_the_size_of_images_and_batch():
         (["--config.terms.r1.schedule=cosin"], "did you mean 'cosine'"),
         (["--config.terms.r1.weight_by=area"], "unknown rule (config.terms.r1.weight_by)"),
         (["--config.terms.path_length.weight=2"], "it takes gen.name='stylegan2'"),
-        (["--config.terms.r1.final=-1.0"], "terms.r1.final must not be negative"),
+        (
+            ["--config.terms.r1.final=-1.0", "--config.terms.r1.schedule=linear"],
+            "terms.r1.final must not be negative",
+        ),
         (["--config.terms={'r1': {'player': 'critic'}}"], "one of disc, gen"),
         (["--config.terms.cr.alteration=turn"], "unknown alteration 'turn'"),
         (["--config.top_k.least=0.0"], "config.top_k.least must be in (0, 1]"),
