@@ -11,6 +11,12 @@ from typing import Any
 from jaxgan.engine.distributed import is_first, leave, several
 from jaxgan.errors import Failure, Stopped, UsageError
 
+# What --help says of the flags that are no flags of a program.
+OF_FIELDS = (
+    "Any field of the config is --config.FIELD=VALUE, such as --config.optim.gen.lr=1e-4; "
+    "jaxgan.main --dry_run shows all of them."
+)
+
 
 class Parser(argparse.ArgumentParser):
     """Errors as UsageError; no abbreviations, so that a mistyped flag is an error."""

@@ -18,7 +18,7 @@ from typing import TextIO
 import jax
 
 from jaxgan.build import Experiment, build, example_batch, scaled_weights
-from jaxgan.cli import Parser, run
+from jaxgan.cli import OF_FIELDS, Parser, run
 from jaxgan.config import load_config, to_json
 from jaxgan.engine import distributed
 from jaxgan.engine.distributed import of_first
@@ -29,7 +29,7 @@ from jaxgan.workdir import check_config, check_workdir, default_workdir
 
 
 def main(arguments: list[str]) -> None:
-    parser = Parser(prog="python -m jaxgan.main", description="Trains a GAN.")
+    parser = Parser(prog="python -m jaxgan.main", description="Trains a GAN.", epilog=OF_FIELDS)
     parser.add_argument("--config", required=True, help="PATH.py[:VARIANT]; this file is run")
     parser.add_argument("--workdir", type=Path, help="default: runs/<config>-<time>")
     parser.add_argument("--dry_run", action="store_true", help="build, print, and stop")

@@ -14,16 +14,17 @@ from collections import Counter
 from typing import NamedTuple
 
 import jax
+import jax.numpy as jnp
 from ml_collections import ConfigDict
 
 from jaxgan.build import build, build_on
-from jaxgan.cli import Parser, run
+from jaxgan.cli import OF_FIELDS, Parser, run
 from jaxgan.config import load_config
 from jaxgan.data.dataset import Dataset
 from jaxgan.engine.calls import Calls, first_batch, initializer, read_first_batch
 from jaxgan.engine.run import Run, call_end
 from jaxgan.engine.sharding import devices_for, divide_cores
-from jaxgan.engine.step import TrainState, draws_per_step
+from jaxgan.engine.step import Game, TrainState, draws_per_step
 from jaxgan.engine.train import count_parameters, describe_devices
 from jaxgan.errors import UsageError
 
@@ -50,7 +51,11 @@ class Cost(NamedTuple):
 
 
 def main(arguments: list[str]) -> None:
-    parser = Parser(prog="python -m jaxgan.plan", description="Says what a training will take.")
+    parser = Parser(
+        prog="python -m jaxgan.plan",
+        description="Says what a training will take.",
+        epilog=OF_FIELDS,
+    )
     parser.add_argument("--config", required=True, help="PATH.py[:VARIANT]; this file is run")
     parser.add_argument("--devices", type=int, default=0, help="default: those that are here")
     parser.add_argument("--memory", help="of a device, such as 16GB: what batch fits?")
@@ -67,8 +72,14 @@ def main(arguments: list[str]) -> None:
     step = experiment.run
     state = abstract_state(step)
     cost = measure(step, state)
+    if step.seeds or config.train.microbatches > 1:
+        flops, moved = work_without_loops(share(config, here, devices), experiment.dataset)
+        cost = cost._replace(flops=flops / here, bytes=moved / here)
     images = config.data.batch_size * draws_per_step(step.game.schedule) * max(1, step.seeds)
-    sizes = {player: count_parameters(params) for player, params in state.params.items()}
+    sizes = {
+        player: count_parameters(params) // max(1, step.seeds)
+        for player, params in state.params.items()
+    }
 
     say("devices", f"{devices}, each with {images // devices} images a step; here "
         f"{describe_devices()}")  # fmt: skip
@@ -103,9 +114,14 @@ def share(config: ConfigDict, here: int, devices: int) -> ConfigDict:
 
 
 def with_batch(config: ConfigDict, size: int) -> ConfigDict:
+    return with_fields(config, {"data.batch_size": size})
+
+
+def with_fields(config: ConfigDict, fields: dict[str, int]) -> ConfigDict:
+    """A copy with other values at these dotted paths."""
     other = config.copy_and_resolve_references()
     with other.unlocked():
-        other.data.batch_size = size
+        other.update_from_flattened_dict(fields)
     return other.lock()
 
 
@@ -118,21 +134,16 @@ def abstract_state(run: Run) -> TrainState:
 
 def measure(run: Run, state: TrainState) -> Cost:
     """Compiles the step, and the one where lazy terms are due, and runs neither."""
-    steps = range(min(run.steps, LOOKED_AT))
-    due = Counter(run.game.due(step) for step in steps)
-    first = {game: step for step in reversed(steps) for game in [run.game.due(step)]}
     calls, inputs, costs = Calls(run), run.feed.inputs(0), []
-    for game, times in due.items():
-        step = first[game]
+    for _, step, part in kinds(run):
         compiled = calls.of(step, step + 1).call.lower(state, inputs).compile()
-        work, memory = compiled.cost_analysis(), compiled.memory_analysis()
-        work = work[0] if isinstance(work, list) else work
-        part = times / len(steps)
+        memory = compiled.memory_analysis()
+        flops, moved = work(compiled)
         held = memory.argument_size_in_bytes + memory.output_size_in_bytes
         costs.append(
             Cost(
-                flops=part * work.get("flops", 0.0),
-                bytes=part * work.get("bytes accessed", 0.0),
+                flops=part * flops,
+                bytes=part * moved,
                 held=held - memory.alias_size_in_bytes,
                 used=memory.temp_size_in_bytes,
             )
@@ -140,6 +151,40 @@ def measure(run: Run, state: TrainState) -> Cost:
     peak = max(costs, key=lambda cost: cost.memory)
     flops, moved = (sum(cost[i] for cost in costs) for i in (0, 1))
     return Cost(flops=flops, bytes=moved, held=peak.held, used=peak.used)
+
+
+def work_without_loops(config: ConfigDict, dataset: Dataset) -> tuple[float, float]:
+    """FLOP and bytes of a step of all seeds, its batch in one part.
+
+    The compiler counts what is in a loop once, and parts are played in one, as are the seeds of a
+    CPU. So it is asked about one seed on one device, which has the whole batch.
+    """
+    run = build_on(with_fields(config, {"train.microbatches": 1}), dataset).run
+    inputs, root = run.feed.inputs(0), jax.random.key(run.seed)
+    batches = jax.eval_shape(lambda i: run.feed.batch(i, root, jnp.int32(0), 0), inputs)
+    init = initializer(run.game, run.optimizers, run.seed).init
+    state = jax.eval_shape(init, jax.eval_shape(first_batch(run), inputs, root))
+    found = [
+        (part, work(jax.jit(run.step_of(game)).lower(state, batches).compile()))
+        for game, _, part in kinds(run)
+    ]
+    flops, moved = (sum(part * of_kind[i] for part, of_kind in found) for i in (0, 1))
+    return flops * max(1, run.seeds), moved * max(1, run.seeds)
+
+
+def kinds(run: Run) -> list[tuple[Game, int, float]]:
+    """The games that steps play, for which lazy terms are due, the first of each, their share."""
+    steps = range(min(run.steps, LOOKED_AT))
+    games = [run.game.due(step) for step in steps]
+    first = {game: step for step, game in zip(reversed(steps), reversed(games), strict=True)}
+    return [(game, first[game], times / len(steps)) for game, times in Counter(games).items()]
+
+
+def work(compiled: jax.stages.Compiled) -> tuple[float, float]:
+    """FLOP and bytes as the compiler counts them."""
+    found = compiled.cost_analysis()
+    found = found[0] if isinstance(found, list) else found
+    return found.get("flops", 0.0), found.get("bytes accessed", 0.0)
 
 
 def steps_per_second(run: Run, seconds: float) -> float:

@@ -51,6 +51,14 @@ def test_lazy_terms_cost_as_often_as_they_are_due(experiment):
     assert some.memory == every.memory
 
 
+@pytest.mark.parametrize("loops", [["train.microbatches=4"], ["seeds=3"]])
+def test_work_in_loops_is_counted_as_often_as_it_is_done(experiment, loops):
+    config = load_config(SMOKE, [*TOY, *(f"--config.{field}" for field in loops)])
+    counted, _ = plan.work_without_loops(config, experiment.dataset)
+    once = plan.measure(experiment.run, plan.abstract_state(experiment.run)).flops
+    assert counted == pytest.approx(max(1, config.seeds) * once, rel=0.02)
+
+
 def test_the_largest_batch_fits_and_the_next_was_seen_to_fail(experiment, monkeypatch):
     config = load_config(SMOKE, TOY)
     own = plan.measure(experiment.run, plan.abstract_state(experiment.run)).memory
