@@ -31,10 +31,13 @@ from jaxgan.engine.train import describe_devices
 from jaxgan.errors import UsageError
 from jaxgan.games.fakes import FakeMaker
 from jaxgan.games.standing import BATCH_STATISTICS
+from jaxgan.metrics.features import FEATURES
 from jaxgan.metrics.memorization import nearest
 from jaxgan.metrics.scoring import (
     DEFAULT,
     OF_INCEPTION,
+    PROTOCOLS,
+    SCORES,
     Images,
     Memory,
     Offered,
@@ -48,6 +51,9 @@ from jaxgan.workdir import read_config
 FOR_IMAGE_SETS = {"metrics": "fid,kid,is,prdc", "features": "inception", "protocol": DEFAULT}
 QUANTIZATION = "floor(127.5 x + 128), clipped to 0..255"  # of pictures; points are as they are
 FEW = 2048  # a Fréchet distance of fewer fakes says more of their number than of the generator
+# Flags that go with --workdir, and with --real and --fake alone.
+OF_RUNS = ("split", "checkpoint", "member", "params", "batch_stats", "seed")
+OF_SETS = ("resolution",)
 PAIRS = 32  # closest pairs in the picture of `memorization`
 
 
@@ -119,9 +125,10 @@ def parse(arguments: list[str]):
     parser.add_argument("--real", help=".npz, folder, or data set as NAME[:SPLIT]")
     parser.add_argument("--fake", help=".npz, folder, or data set as NAME[:SPLIT]")
     parser.add_argument("--held_out", help="real images that were not trained on, named alike")
-    parser.add_argument("--metrics", help="names, separated by commas; default: the config's")
-    parser.add_argument("--features", help="networks, separated by commas; default: the config's")
-    parser.add_argument("--protocol", help="names, separated by commas; default: the config's")
+    default = "by commas; default: the config's"
+    parser.add_argument("--metrics", help=f"of {', '.join(SCORES | OF_INCEPTION)}, {default}")
+    parser.add_argument("--features", help=f"of {', '.join(FEATURES)}, {default}")
+    parser.add_argument("--protocol", help=f"of {', '.join(PROTOCOLS)}, {default}")
     parser.add_argument("--num", type=int, default=0, help="fakes; default: eval.num, or all")
     parser.add_argument("--num_real", type=int, default=0, help="default: eval.num_real, or all")
     parser.add_argument("--split", default="", help="of the run's data; default: the trained one")
@@ -143,6 +150,11 @@ def parse(arguments: list[str]):
         raise UsageError("give --workdir, or else --real and --fake")
     if not flags.workdir and not (flags.real and flags.fake):
         raise UsageError("--real and --fake go together; one is missing")
+    for name in OF_SETS if flags.workdir else OF_RUNS:
+        if getattr(flags, name) != parser.get_default(name):
+            wanted = "--real and --fake" if flags.workdir else "--workdir"
+            hint = "; the split of a data set is NAME:SPLIT" if name == "split" else ""
+            raise UsageError(f"--{name} is of {wanted}{hint}")
     for name in ("num", "num_real", "resolution"):
         if getattr(flags, name) < 0:
             raise UsageError(f"--{name} must not be negative; got {getattr(flags, name)}")

@@ -35,8 +35,9 @@ class Maker:
         self.space, self.generator, self.flags = space, generator, flags
         self.num_classes = space.game.num_labels
         self.classes = choose_classes(self.num_classes, flags.label)
-        for truncation in [flags.truncation, *(flags.sweep or [])]:
-            space.check(truncation)
+        space.check(flags.truncation)
+        for truncation in flags.sweep:
+            space.check(truncation, "--sweep")
         if (flags.mix or flags.sefa or flags.layers) and not space.layers:
             raise UsageError(
                 "--mix, --sefa and --layers are of generators with styles (gen.name='stylegan2')"

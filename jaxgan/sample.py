@@ -42,7 +42,7 @@ def main(arguments: list[str]) -> None:
     flags = parse(arguments)
     _, game, ema, _ = load_generator(
         flags.workdir,
-        flags.checkpoint if flags.step is None else str(flags.step),
+        flags.checkpoint,
         batch_statistics=flags.batch_stats,
         member=flags.member,
     )
@@ -106,8 +106,7 @@ def parse(arguments: list[str]) -> argparse.Namespace:
     """The flags, of which those that do not go together are refused."""
     parser = Parser(prog="python -m jaxgan.sample", description="Draws images from a generator.")
     parser.add_argument("--workdir", type=Path, required=True)
-    parser.add_argument("--checkpoint", default="last", help="last, best, or a step")
-    parser.add_argument("--step", type=int, help="the same as --checkpoint STEP")
+    parser.add_argument("--checkpoint", "--step", default="last", help="last, best, or a step")
     parser.add_argument(
         "--batch_stats",
         choices=BATCH_STATISTICS,

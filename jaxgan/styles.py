@@ -33,16 +33,16 @@ class Latents:
         """Between points, unless told."""
         return "slerp" if self.game.gen.prior == "normal" else "linear"
 
-    def check(self, truncation: float | None) -> None:
-        """Raises UsageError where there is no such truncation."""
+    def check(self, truncation: float | None, flag: str = "--truncation") -> None:
+        """Raises UsageError where there is no such truncation, which `flag` says."""
         if truncation is None:
             return
         if not 0 < truncation < math.inf:
-            raise UsageError(f"--truncation must be positive; got {truncation}")
-        if self.game.gen.prior != "normal":
             raise UsageError(
-                f"--truncation is of a normal prior; this one is {self.game.gen.prior!r}"
+                f"{flag} must be positive for a generator without styles; got {truncation}"
             )
+        if self.game.gen.prior != "normal":
+            raise UsageError(f"{flag} is of a normal prior; this one is {self.game.gen.prior!r}")
 
     def draw(self, seed: int, count: int, truncation: float | None) -> jax.Array:
         """`count` latents of a seed, those beyond +-truncation drawn anew."""
@@ -74,9 +74,9 @@ class Styles(Latents):
     def path(self) -> str:
         return "linear"
 
-    def check(self, truncation: float | None) -> None:
+    def check(self, truncation: float | None, flag: str = "--truncation") -> None:
         if truncation is not None and not math.isfinite(truncation):
-            raise UsageError(f"--truncation must be finite; got {truncation}")
+            raise UsageError(f"{flag} must be finite; got {truncation}")
 
     def draw(self, seed: int, count: int, truncation: float | None) -> jax.Array:
         return super().draw(seed, count, None)

@@ -210,6 +210,8 @@ def bad_sets(folder):
         (["--fake", "fake", "--weights", "no.pth"], "no file of weights no.pth"),
         (["--fake", "fake", "--unverified"], "goes with --weights"),
         (["--workdir", "real"], "give --workdir, or else"),
+        (["--fake", "fake", "--split", "test"], "of --workdir; the split of a data set is NAME"),
+        (["--fake", "fake", "--checkpoint", "best"], "--checkpoint is of --workdir"),
         (["--fake", "fake", "--out", "no/where.jsonl"], "no folder"),
     ],
 )

@@ -141,6 +141,7 @@ def test_mixing_takes_each_layer_from_one_of_two():
         (["--truncation", "inf"], "must be finite"),
         (["--sefa", "0"], "must be positive"),
         (["--sweep", "0,a"], "--sweep must look like"),
+        (["--sweep", "1,inf"], "--sweep must be finite"),
         (["--sweep", "1", "--truncation", "1"], "drop --truncation"),
     ],
 )

@@ -288,14 +288,16 @@ def find_checkpoint(
     Raises:
       UsageError: there is none, or none that is whole; `checkpoint` is not last, best or a step.
     """
-    if not regular.steps():
+    named = {"last": regular, "best": best}
+    if not (regular.steps() or best.steps()):
         raise UsageError(f"--workdir {workdir} has no checkpoint yet")
-    if checkpoint == "last":
-        return regular, regular.latest()
-    if checkpoint == "best":
-        if not best.steps():
-            raise UsageError(f"--workdir {workdir} has no best checkpoint: eval.every was 0")
-        return best, best.latest()
+    if checkpoint in named:
+        if not named[checkpoint].steps():
+            when = {"last": "checkpoint.every", "best": "the first score, at eval.every"}
+            raise UsageError(
+                f"--workdir {workdir} has no {checkpoint} checkpoint before {when[checkpoint]}"
+            )
+        return named[checkpoint], named[checkpoint].latest()
     for holder in (regular, best):
         if checkpoint in map(str, holder.steps()):
             return holder, int(checkpoint)

@@ -3,7 +3,9 @@ import jax.numpy as jnp
 import pytest
 
 from jaxgan.engine.best import Best
+from jaxgan.engine.checkpoint import Checkpoints, find_checkpoint
 from jaxgan.engine.step import TrainState
+from jaxgan.errors import UsageError
 
 
 def state(value):
@@ -52,3 +54,15 @@ def test_where_a_seed_has_diverged_nothing_is_better_than_where_it_had_not(tmp_p
 
 def test_of_no_scores_there_is_no_best(tmp_path):
     assert play(tmp_path, {}).summary() == {}
+
+
+def test_a_best_checkpoint_is_found_where_there_is_no_other(tmp_path):
+    play(tmp_path / "best", {10: 3.0})
+    with Checkpoints(tmp_path / "checkpoints") as regular, Checkpoints(tmp_path / "best") as best:
+        for name in ("best", "10"):
+            holder, step = find_checkpoint(tmp_path, name, regular, best)
+            assert holder is best and step == 10
+        with pytest.raises(UsageError, match="no last checkpoint before checkpoint.every"):
+            find_checkpoint(tmp_path, "last", regular, best)
+        with pytest.raises(UsageError, match="there are 10, last and best"):
+            find_checkpoint(tmp_path, "11", regular, best)

@@ -205,6 +205,8 @@ def ms_ssim(fake_images) -> Values:
 
 def perceptual_diversity(fake_images, network: FeatureNetwork, protocol: Protocol) -> Values:
     """Mean perceptual distance of `PAIRS` pairs of fakes: more, more diverse. Spread: its error."""
+    if len(fake_images) < 2:
+        raise UsageError(f"perceptual_diversity is of pairs; got {len(fake_images)} fakes")
     rng = protocol.rng()
     first = rng.permutation(len(fake_images))[:PAIRS]
     second = (first + rng.randint(1, len(fake_images), len(first))) % len(fake_images)
@@ -279,7 +281,8 @@ def choose_score(name: str, network: str) -> Score:
         if network != "inception":
             raise UsageError(
                 f"{name} means the features of inception; with {network or 'no features'} "
-                f"ask for {OF_INCEPTION[name]}, which will be named for its network"
+                f"ask for {OF_INCEPTION[name]}, which will be named for its network, or name "
+                "inception as the features"
             )
         name = OF_INCEPTION[name]
     chosen = choose("metric", {**SCORES, **dict.fromkeys(OF_INCEPTION)}, name)
