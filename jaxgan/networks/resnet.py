@@ -1,9 +1,10 @@
 """Residual networks in the form of SNGAN (Miyato et al. 2018, appendix B) and WGAN-GP, and SAGAN.
 
-Up to 32 pixels all blocks have the same width, and the discriminator ends in two blocks that keep
-the side. Above, as published for 64 and 128 pixels, channels double as the side halves, up to 16
-times, and one block keeps it. The sides are halved as `parts.halvings` says: 28 = 7 * 2^2,
-32 = 4 * 2^3; images need not be square.
+Where the sides are halved up to three times all blocks have the same width, and the discriminator
+ends in two blocks that keep the side. Above, as published for 128 pixels, channels double as the
+side halves, up to 16 times, and one block keeps it. (At 64 the discriminator's last block has 8
+times the width where the authors' has 16.) The sides are halved as `parts.halvings` says:
+28 = 7 * 2^2, 32 = 4 * 2^3; images need not be square.
 
 SAGAN (Zhang et al. 2019) is `attention` in both networks and `spectral_norm` in the generator too.
 The conditional SNGAN (Miyato & Koyama 2018) is conditioning="batch_norm" against "projection".
@@ -38,6 +39,7 @@ from jaxgan.networks.parts import (
 )
 
 MOST = 16  # times the width, at the smallest side
+POOLS = {"sum": jnp.sum, "mean": jnp.mean}
 
 
 class BlockUp(nn.Module):
@@ -154,6 +156,7 @@ class Discriminator(nn.Module):
     conditioning: of heads.HEADS, with `embed_dim` for those that have an embedding.
     attention: shorter sides after whose first block self-attention stands.
     kernel_init: of INITS.
+    pool: of POOLS, what becomes of the last maps: their sum (SNGAN), or their mean (WGAN-GP).
     """
 
     image_shape: tuple[int, int, int]
@@ -164,6 +167,7 @@ class Discriminator(nn.Module):
     embed_dim: int = 512
     attention: tuple[int, ...] = ()
     kernel_init: str = "glorot"
+    pool: str = "sum"
 
     @property
     def mixes_examples(self) -> bool:
@@ -191,6 +195,6 @@ class Discriminator(nn.Module):
             )(x)
             if sides[level] in self.attention and sides[level] not in sides[:level]:
                 x = SelfAttention(**spectral, kernel_init=outer)(x)
-        x = jnp.sum(nn.relu(x), axis=(1, 2))
+        x = choose("pool (disc.pool)", POOLS, self.pool)(nn.relu(x), axis=(1, 2))
         self.sow("intermediates", "features", x)
         return judged(self, x, labels, kernel_init=outer, **spectral)

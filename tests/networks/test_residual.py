@@ -1,5 +1,7 @@
 """The residual families: what their papers say of them."""
 
+from functools import partial
+
 import chex
 import jax
 import jax.numpy as jnp
@@ -257,3 +259,15 @@ def test_r3gan_has_the_published_size():
 def test_r3gan_says_which_groups_do_not_divide():
     with pytest.raises(ValueError, match="group_size=16 must divide the 8 channels"):
         shapes(r3gan.Generator((16, 16, 1), widths=(4,)), jnp.zeros((2, 64)))
+
+
+def test_the_mean_of_the_last_maps_is_their_sum_over_their_places():
+    """Of the bias-free part of the logit: WGAN-GP's critic averages where SNGAN's sums."""
+    fields = {"image_shape": (32, 32, 1), "width": 2, "spectral_norm": False}
+    total, mean = (
+        NETWORKS["resnet"].Discriminator(**fields, pool=pool) for pool in ("sum", "mean")
+    )
+    images = jax.random.normal(jax.random.key(0), (2, 32, 32, 1))
+    params = jax.jit(partial(total.init, train=True))(jax.random.key(1), images)
+    first, second = (net.apply(params, images, train=True) for net in (total, mean))
+    np.testing.assert_allclose(first, 64 * second, rtol=1e-4)
