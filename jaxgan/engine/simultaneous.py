@@ -13,13 +13,13 @@ from jaxgan.engine.step import (
     Optimizer,
     TrainState,
     TrainStep,
-    descend,
+    apply_gradients,
     disc_turn,
     end_step,
     forward,
     gen_turn,
     learning_rates,
-    leave,
+    with_outcome,
 )
 from jaxgan.keys import fold
 
@@ -80,7 +80,7 @@ def joint_gradient(game: Game, state: TrainState, batch: Batch, key: jax.Array):
     grads, metrics = {}, {}
     for player, turn in (("disc", disc_turn), ("gen", gen_turn)):
         grads[player], outcome = turn(game, state, played, batch, fold(key, player))
-        state = leave(state, player, outcome)
+        state = with_outcome(state, player, outcome)
         metrics |= {f"{player}/{name}": value for name, value in outcome.metrics.items()}
     return grads, state, metrics
 
@@ -89,5 +89,5 @@ def descend_both(
     state: TrainState, optimizers: Mapping[str, Optimizer], grads: Mapping
 ) -> TrainState:
     for player in PLAYERS:
-        state = descend(state, player, optimizers[player], grads[player])
+        state = apply_gradients(state, player, optimizers[player], grads[player])
     return state

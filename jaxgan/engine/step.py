@@ -6,7 +6,7 @@ its siblings, which step in other ways, are listed in methods.py.
 """
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any, NamedTuple, Protocol
 
 import chex
@@ -80,19 +80,13 @@ class Game(Protocol):
 
 @dataclass(frozen=True, kw_only=True)
 class Wrapped:
-    """A game that is `game` but for what a subclass plays otherwise."""
+    """What a step asks of a game: `game`'s, but for what a subclass plays otherwise."""
 
     game: Game
 
     @property
     def schedule(self) -> tuple[str, ...]:
         return self.game.schedule
-
-    def due(self, step: int) -> "Wrapped":
-        return replace(self, game=self.game.due(step))
-
-    def init(self, key: jax.Array, batch: Batch):
-        return self.game.init(key, batch)
 
     def draw(self, batch: Batch, key: jax.Array) -> Batch:
         return self.game.draw(batch, key)
@@ -180,8 +174,8 @@ def in_turns(
             if turn == 0 or not shared:
                 played = forward(game, state, batch, fold(key, "generate"))
             grads, outcome = turns[player](game, state, played, batch, fold(key, player))
-            state = descend(state, player, optimizers[player], grads)
-            state = leave(state, player, outcome)
+            state = apply_gradients(state, player, optimizers[player], grads)
+            state = with_outcome(state, player, outcome)
             for name, value in outcome.metrics.items():
                 seen.setdefault(f"{player}/{name}", []).append(value)
         metrics = {name: jnp.mean(jnp.stack(values)) for name, values in seen.items()}
@@ -221,7 +215,7 @@ def through_fakes(played: Forward, loss: Callable[[Any], tuple[jax.Array, Outcom
     return grads, outcome._replace(variables=played.variables)
 
 
-def descend(state: TrainState, player: str, optimizer: Optimizer, grads: Any) -> TrainState:
+def apply_gradients(state: TrainState, player: str, optimizer: Optimizer, grads: Any) -> TrainState:
     """The state after an update of the player's parameters."""
     params = state.params[player]
     updates, opt_state = optimizer.transform.update(grads, state.opt_state[player], params)
@@ -231,7 +225,7 @@ def descend(state: TrainState, player: str, optimizer: Optimizer, grads: Any) ->
     )
 
 
-def leave(state: TrainState, player: str, outcome: Outcome) -> TrainState:
+def with_outcome(state: TrainState, player: str, outcome: Outcome) -> TrainState:
     """The state with what the player's loss leaves behind."""
     return state.replace(
         variables=state.variables | {player: outcome.variables}, extra=outcome.extra

@@ -92,12 +92,13 @@ class Transfer:
         self.check(state)
         with self._found() as (checkpoints, step):
             taken = _flat(checkpoints.read(step, PARTS))
+        of_many = self._of_many()
 
         def of(path, leaf):
             keys = _keys(path)
             if matches(_name(keys), self.skip):
                 return leaf
-            value = taken[keys][self.member] if self._of_many() else taken[keys]
+            value = taken[keys][self.member] if of_many else taken[keys]
             value = jnp.broadcast_to(jnp.asarray(value, leaf.dtype), leaf.shape)
             return jax.device_put(value, leaf.sharding)
 

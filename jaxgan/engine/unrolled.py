@@ -13,12 +13,12 @@ from jaxgan.engine.step import (
     Optimizer,
     TrainState,
     TrainStep,
-    descend,
+    apply_gradients,
     disc_gradient,
     disc_turn,
     in_turns,
-    leave,
     through_fakes,
+    with_outcome,
 )
 from jaxgan.keys import fold
 
@@ -57,8 +57,8 @@ def make_unrolled_step(
         for update in range(unroll):
             turn_key = jax.random.fold_in(key, update)
             grads, outcome = disc_gradient(game, state, fakes, batch, turn_key)
-            state = descend(state, "disc", optimizers["disc"], grads)
-            state = leave(state, "disc", outcome)
+            state = apply_gradients(state, "disc", optimizers["disc"], grads)
+            state = with_outcome(state, "disc", outcome)
         return state
 
     def gen_turn(game: Game, state: TrainState, played: Forward, batch: Batch, key: jax.Array):

@@ -95,7 +95,8 @@ class AdversarialGame:
                 )
 
     def due(self, step: int) -> "AdversarialGame":
-        return replace(self, terms=tuple(t for t in self.terms if step % t.interval == 0))
+        terms = tuple(t for t in self.terms if step % t.interval == 0)
+        return self if terms == self.terms else replace(self, terms=terms)
 
     @partial(jax.jit, static_argnums=0)  # traced once: what is built asks for it several times
     def init(self, key: jax.Array, batch: Batch) -> tuple[Any, Any, Any]:

@@ -11,6 +11,7 @@ import flax.linen as nn
 import jax
 
 from jaxgan.choices import choose
+from jaxgan.networks import parts
 from jaxgan.networks.heads import judged, takes_label_as_input
 from jaxgan.networks.layers import Conv, ConvTranspose
 from jaxgan.networks.minibatch import MINIBATCH
@@ -39,10 +40,7 @@ def sides(image_shape: tuple[int, int, int], halvings: int = 0) -> list[int]:
         )
     if halvings < 0 or height <= 2 ** (halvings - 1):
         raise ValueError(f"a side of {height} cannot be halved {halvings} times (halvings)")
-    if not halvings:
-        halvings, side = 2, height // 4
-        while side % 2 == 0 and side >= 8:
-            halvings, side = halvings + 1, side // 2
+    halvings = halvings or parts.halvings(image_shape, "dcgan")
     return [-(-height // 2**level) for level in range(halvings + 1)]
 
 

@@ -7,7 +7,6 @@ and hidden=(200,) * 3, both with init_std=0.02.
 """
 
 import math
-from collections.abc import Callable
 from functools import partial, reduce
 
 import flax.linen as nn
@@ -16,7 +15,7 @@ import jax.numpy as jnp
 
 from jaxgan.choices import choose
 from jaxgan.networks.minibatch import MINIBATCH
-from jaxgan.networks.parts import ACTIVATIONS, NORMS, Code, LabelVector
+from jaxgan.networks.parts import ACTIVATIONS, NORMS, OUTPUTS, Code, LabelVector
 
 # U(-1 / sqrt(fan_in), 1 / sqrt(fan_in)), as in the tutorials' framework. With Flax's default, 1.7
 # times as wide, and Adam's default beta1 the discriminator of configs/mlp_mnist.py wins within a
@@ -26,9 +25,6 @@ INIT = nn.initializers.variance_scaling(1 / 3, "fan_in", "uniform")
 # three layers, every latent gives the same image, and configs/mlp_mnist_relu.py collapses; with
 # twice the power (He et al. 2015, eq. 10) it does not.
 RELU_INIT = nn.initializers.he_normal()
-
-
-OUTPUTS: dict[str, Callable[[jax.Array], jax.Array]] = {"tanh": nn.tanh, "linear": lambda x: x}
 
 
 def _kernels(std: float, otherwise: nn.initializers.Initializer) -> nn.initializers.Initializer:

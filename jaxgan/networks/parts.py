@@ -20,7 +20,8 @@ ACTIVATIONS: dict[str, Callable[[jax.Array], jax.Array]] = {
     "elu": nn.elu,
     "swish": nn.swish,
 }
-
+# Of a generator's last layer: images in [-1, 1], or whatever it gives.
+OUTPUTS: dict[str, Callable[[jax.Array], jax.Array]] = {"tanh": nn.tanh, "linear": lambda x: x}
 
 # Kernels by name: those of 3x3, which follow a ReLU, and the others.
 ORTHOGONAL = nn.initializers.orthogonal()

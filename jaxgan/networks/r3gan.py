@@ -29,12 +29,11 @@ from jaxgan.networks import resample
 from jaxgan.networks.heads import judged, takes_label_as_input
 from jaxgan.networks.layers import Conv, Dense, Embed, downsample
 from jaxgan.networks.param import param
-from jaxgan.networks.parts import LabelMap, halvings
+from jaxgan.networks.parts import OUTPUTS, LabelMap, halvings
 
 SLOPE = 0.2
 # He et al. 2015, eq. 15: keeps the power of a signal that passed a leaky ReLU of this slope.
 GAIN = (2 / (1 + SLOPE**2)) ** 0.5
-OUTPUTS = {"tanh": nn.tanh, "linear": lambda x: x}
 # Of the layers outside of blocks.
 LINEAR_INIT = nn.initializers.variance_scaling(1.0, "fan_in", "normal")
 

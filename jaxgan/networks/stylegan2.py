@@ -17,11 +17,9 @@ import jax.numpy as jnp
 from jaxgan.choices import choose
 from jaxgan.networks.modulated import StyledConv, ToImage
 from jaxgan.networks.param import param
-from jaxgan.networks.parts import PRIORS, halvings
+from jaxgan.networks.parts import OUTPUTS, PRIORS, halvings
 from jaxgan.networks.resample import upsample
 from jaxgan.networks.stylegan2_mapping import Mapping
-
-OUTPUTS = {"tanh": nn.tanh, "linear": lambda x: x}
 
 
 def sides_of(image_shape: tuple[int, int, int]) -> list[tuple[int, int]]:

@@ -9,6 +9,8 @@ import jax
 import jax.numpy as jnp
 from jax.nn import log_sigmoid, log_softmax, logsumexp, relu
 
+from jaxgan.objectives.precision import at_least_float32
+
 
 def cross_entropy(class_logits: jax.Array, labels: jax.Array) -> jax.Array:
     """-log softmax(class_logits)[labels]: [B, K], int [B] -> [B].
@@ -16,7 +18,7 @@ def cross_entropy(class_logits: jax.Array, labels: jax.Array) -> jax.Array:
     Labels may be float [B, K] in [0, 1] instead, where an image has several classes: each is then a
     question of its own, -y log sigmoid(class_logits) - (1 - y) log sigmoid(-class_logits), summed.
     """
-    class_logits = _widened(class_logits)
+    class_logits = at_least_float32(class_logits)
     if labels.shape == class_logits.shape:
         yes, no = log_sigmoid(class_logits), log_sigmoid(-class_logits)
         return -jnp.sum(labels * yes + (1 - labels) * no, axis=1)
@@ -59,7 +61,7 @@ def data_to_data(
     embedding: unit vectors [B, E]. class_cosines: f_i . v_k, [B, K]. labels: int [B].
     """
     _require_classes(labels)
-    embedding, class_cosines = _widened(embedding), _widened(class_cosines)
+    embedding, class_cosines = at_least_float32(embedding), at_least_float32(class_cosines)
     chex.assert_rank([embedding, class_cosines], 2)
     own = jnp.take_along_axis(class_cosines, labels[:, None], axis=1)[:, 0]
     attraction = jnp.minimum(own - m_p, 0.0) / temperature
@@ -105,7 +107,3 @@ def _require_classes(labels: jax.Array) -> None:
             "this term needs one class for each image, integers [B]; "
             f"got labels {labels.dtype}{list(labels.shape)}"
         )
-
-
-def _widened(x):
-    return x.astype(jnp.promote_types(x.dtype, jnp.float32))

@@ -11,6 +11,7 @@ import jax
 import jax.numpy as jnp
 
 from jaxgan.choices import choose
+from jaxgan.objectives.precision import at_least_float32
 
 
 def flip(images: jax.Array, key: jax.Array) -> jax.Array:
@@ -74,8 +75,7 @@ def _altered(name: str, images: jax.Array, key: jax.Array) -> jax.Array:
 
 def _squared(logits: jax.Array, others: jax.Array) -> jax.Array:
     chex.assert_equal_shape([logits, others], custom_message="logits must be of the same images")
-    dtype = jnp.promote_types(logits.dtype, jnp.float32)
-    return (logits.astype(dtype) - others.astype(dtype)) ** 2
+    return (at_least_float32(logits) - at_least_float32(others)) ** 2
 
 
 def cr(judge, real, real_logits, key, *, alteration: str = "flip_shift"):

@@ -8,6 +8,8 @@ import jax
 import jax.numpy as jnp
 from jax.nn import relu
 
+from jaxgan.objectives.precision import at_least_float32
+
 Averages = dict[str, jax.Array]  # of the logits, [] each
 
 
@@ -34,7 +36,6 @@ def lecam(memory, real_logits, fake_logits, step, *, start: int = 1000, hinge: b
     weight is lambda: 0.3 for all of CIFAR-10.
     """
     part = relu if hinge else lambda x: x
-    dtype = jnp.promote_types(real_logits.dtype, jnp.float32)
-    real, fake = real_logits.astype(dtype), fake_logits.astype(dtype)
+    real, fake = at_least_float32(real_logits), at_least_float32(fake_logits)
     values = part(real - memory["fake"]) ** 2 + part(memory["real"] - fake) ** 2
     return jnp.where(step < start, 0.0, values)

@@ -3,7 +3,7 @@
 A gradient penalty differentiates the *sum* of the critic's logits. That is the gradient of each
 example only where the discriminator does not mix examples: with batch normalization or a minibatch
 standard deviation every logit depends on every image, and the "per-example" norms also hold the
-cross terms. Use layer or instance normalization, or none, where the norm must mean what it says.
+cross terms. Use layer normalization, or none, where the norm must mean what it says.
 """
 
 from collections.abc import Callable
@@ -11,6 +11,8 @@ from collections.abc import Callable
 import chex
 import jax
 import jax.numpy as jnp
+
+from jaxgan.objectives.precision import at_least_float32
 
 Critic = Callable[[jax.Array], jax.Array]
 
@@ -20,7 +22,7 @@ def squared_gradient_norm(critic: Critic, images: jax.Array) -> jax.Array:
     logits, pullback = jax.vjp(critic, images)
     chex.assert_shape(logits, images.shape[:1], custom_message="critic(images) must be [B]")
     (gradient,) = pullback(jnp.ones_like(logits))
-    return jnp.sum(_widened(gradient) ** 2, axis=tuple(range(1, gradient.ndim)))
+    return jnp.sum(at_least_float32(gradient) ** 2, axis=tuple(range(1, gradient.ndim)))
 
 
 def gradient_norm(critic: Critic, images: jax.Array) -> jax.Array:
@@ -45,11 +47,6 @@ def perturb(key: jax.Array, real: jax.Array, scale: float) -> jax.Array:
     key_noise, key_length = jax.random.split(key)
     noise = jax.random.uniform(key_noise, real.shape, real.dtype)
     return real + _uniform_per_example(key_length, real) * (scale * jnp.std(real) * noise)
-
-
-def _widened(x):
-    """Squares and means of half-precision values are taken in float32."""
-    return x.astype(jnp.promote_types(x.dtype, jnp.float32))
 
 
 def _uniform_per_example(key, images):
@@ -103,8 +100,8 @@ def feature_matching(real_features, fake_features):
         [real_features[0], fake_features[0]],
         custom_message="real_features and fake_features must agree beyond the batch axis",
     )
-    target = jax.lax.stop_gradient(_widened(real_features).mean(axis=0))
-    distance = jnp.sum((_widened(fake_features).mean(axis=0) - target) ** 2)
+    target = jax.lax.stop_gradient(at_least_float32(real_features).mean(axis=0))
+    distance = jnp.sum((at_least_float32(fake_features).mean(axis=0) - target) ** 2)
     return jnp.broadcast_to(distance, fake_features.shape[:1])
 
 
@@ -113,7 +110,7 @@ def drift(real_logits):
 
     A Wasserstein loss leaves the critic's offset free, and this pins it down; 0.001 in the paper.
     """
-    return _widened(real_logits) ** 2
+    return at_least_float32(real_logits) ** 2
 
 
 def label_smoothing(real_logits):
@@ -127,4 +124,4 @@ def label_smoothing(real_logits):
     and for lsgan up to a constant: (r - (1 - s))^2 / 2 = (r - 1)^2 / 2 + s r + s^2 / 2 - s.
     For the other losses it has no such meaning.
     """
-    return _widened(real_logits)
+    return at_least_float32(real_logits)

@@ -32,14 +32,14 @@ averages; each docstring says which constant of the paper that weight is.
 
 import inspect
 from collections.abc import Callable
-from dataclasses import dataclass, fields, replace
-from functools import partial
+from dataclasses import dataclass, replace
 from typing import Any
 
 import jax
 
 from jaxgan.objectives.class_terms import acgan_disc, acgan_gen, d2d_ce_disc, d2d_ce_gen
 from jaxgan.objectives.consistency import bcr, cr, near_latents, zcr_disc, zcr_gen
+from jaxgan.objectives.functions import Functions
 from jaxgan.objectives.lecam import first_averages, lecam, new_averages
 from jaxgan.objectives.orthogonal import orthogonal
 from jaxgan.objectives.path_length import first_mean, path_length
@@ -83,7 +83,7 @@ PLAYERS = ("disc", "gen")
 
 
 @dataclass(frozen=True, kw_only=True)
-class Term:
+class Term(Functions):
     """What joins whose loss: a function for each player that has one.
 
     near: `(latents [B, D], key) -> latents`, of which the term wants images too.
@@ -118,23 +118,10 @@ class Term:
     def players(self) -> tuple[str, ...]:
         return tuple(player for player in PLAYERS if getattr(self, player))
 
-    @property
-    def functions(self) -> dict[str, Callable]:
-        own = {f.name: getattr(self, f.name) for f in fields(self)}
-        return {name: value for name, value in own.items() if callable(value)}
-
     def needs(self, player: str) -> tuple[str, ...]:
         """Names in `OFFERED` that are asked for in a turn of `player`."""
         asking = filter(None, (getattr(self, player), self.update))
         return tuple(dict.fromkeys(name for fn in asking for name in needs(fn)))
-
-    def with_options(self, options: dict[str, Any]) -> "Term":
-        """The term with these hyper-parameters; each function gets those that it takes."""
-        bound = {}
-        for name, fn in self.functions.items():
-            taken = inspect.signature(fn).parameters
-            bound[name] = partial(fn, **{k: v for k, v in options.items() if k in taken})
-        return replace(self, **bound)
 
     def of(self, player: str) -> "Term":
         """The term in the loss of `player` alone.

@@ -118,3 +118,8 @@ def test_streamed_inputs_of_several_steps_are_those_of_each(draws):
         batch = stream.batch(inputs, key, step, index)
         chex.assert_shape(batch["image"], (draws, 4, 4, 4, 1))
         chex.assert_trees_all_equal(batch, resident.batch(whole, key, step, index))
+
+
+def test_a_step_where_every_term_is_due_plays_the_game_itself():
+    game = build(load_config(f"{ROOT}/configs/dcgan_fashion.py:smoke", TINY)).run.game
+    assert game.due(4) is game and game.due(5) != game and game.due(5) == game.due(7)

@@ -11,13 +11,13 @@ from jaxgan.objectives.augment.base import (
     Memory,
     per_image,
     require_pictures,
-    working_dtype,
 )
 from jaxgan.objectives.augment.blit import blit as blit_pixels
 from jaxgan.objectives.augment.chance import ADAPTIVE, chance, first_chance, next_chance
 from jaxgan.objectives.augment.color import recolor
 from jaxgan.objectives.augment.corrupt import add_noise, cut_out
 from jaxgan.objectives.augment.warp import warp
+from jaxgan.objectives.precision import at_least_float32
 
 
 def deform(images: jax.Array, key: jax.Array, p: jax.Array | float) -> jax.Array:
@@ -60,7 +60,7 @@ def ada(
         "cutout": (cutout, cut_out),
     }
     happening = chance(memory, step, p=p, schedule=schedule, final=final, steps=steps)
-    x = images.astype(working_dtype(images))
+    x = at_least_float32(images)
     for name, (chosen, alter) in groups.items():
         if chosen:
             x = alter(x, fold(key, name), happening)

@@ -1,20 +1,19 @@
 """What augmentations are made of, and what those of pictures share."""
 
-import inspect
 import math
 from collections.abc import Callable
-from dataclasses import dataclass, fields, replace
-from functools import partial
-from typing import Any
+from dataclasses import dataclass
 
 import jax
 import jax.numpy as jnp
+
+from jaxgan.objectives.functions import Functions
 
 Memory = dict[str, jax.Array]  # scalars
 
 
 @dataclass(frozen=True, kw_only=True)
-class Augmentation:
+class Augmentation(Functions):
     """What happens to images, and what is remembered for it from turn to turn.
 
     apply: `(images, key, step) -> images`; with `memory` as a fourth where there is one.
@@ -28,19 +27,6 @@ class Augmentation:
     update: Callable[..., Memory] | None = None
     logged: tuple[str, ...] = ()
 
-    @property
-    def functions(self) -> dict[str, Callable]:
-        values = {f.name: getattr(self, f.name) for f in fields(self)}
-        return {name: value for name, value in values.items() if callable(value)}
-
-    def with_options(self, options: dict[str, Any]) -> "Augmentation":
-        """The augmentation with these options; each function gets those that it takes."""
-        bound = {}
-        for name, fn in self.functions.items():
-            taken = inspect.signature(fn).parameters
-            bound[name] = partial(fn, **{k: v for k, v in options.items() if k in taken})
-        return replace(self, **bound)
-
 
 def require_pictures(name: str, images: jax.Array) -> None:
     """Raises ValueError where the images are no pictures [B, H, W, C]."""
@@ -49,11 +35,6 @@ def require_pictures(name: str, images: jax.Array) -> None:
             f"augment.{name} is of pictures [B, H, W, C]; got {images.shape} "
             "(augment.instance_noise is of images of any shape)"
         )
-
-
-def working_dtype(images: jax.Array) -> jnp.dtype:
-    """What an augmentation computes in: float32 at least."""
-    return jnp.promote_types(images.dtype, jnp.float32)
 
 
 def per_image(values: jax.Array) -> jax.Array:

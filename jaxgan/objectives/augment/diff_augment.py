@@ -3,8 +3,9 @@
 import jax
 import jax.numpy as jnp
 
-from jaxgan.objectives.augment.base import per_image, require_pictures, shifted, working_dtype
+from jaxgan.objectives.augment.base import per_image, require_pictures, shifted
 from jaxgan.objectives.augment.corrupt import blank
+from jaxgan.objectives.precision import at_least_float32
 
 
 def diff_augment(
@@ -32,7 +33,7 @@ def diff_augment(
             raise ValueError(f"augment.diff_augment.{name} must be in [0, 1]; got {share}")
     count, *sides, _ = images.shape
     draws = jax.random.uniform(key, (7, count))
-    x = images.astype(working_dtype(images))
+    x = at_least_float32(images)
     if color:
         x = recolored(x, *draws[:3])
     if translation:
