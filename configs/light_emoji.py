@@ -3,8 +3,8 @@
     python -m jaxgan.main --config configs/light_emoji.py
     python -m jaxgan.main --config configs/light_emoji.py --config.data.split='train[:300]'
 
-835,571 and 530,631 parameters. The data are a prepared TFDS set of that name (config.data.dir), or
-one of your own: --config.data.builder= --config.data.dir=FOLDER. Measured in a smaller form alone,
+835,571 and 530,631 parameters. The set is not published (README, Data); with one of your own:
+--config.data.builder= --config.data.dir=DIR. Measured in a smaller form alone,
 at 32x32: experiments/few_images.
 """
 

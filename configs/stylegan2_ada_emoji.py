@@ -6,7 +6,8 @@ pixels, class-conditional.
 
 As stylegan2_emoji.py, with pixels, geometry and colour altered. p may go from 0 to 1 within 100,000
 images, faster than the authors' 500,000, for a short training.
-279,880 and 309,456 parameters. The data are a prepared TFDS set of that name (config.data.dir).
+279,880 and 309,456 parameters. The set is not published (README, Data); with one of your own:
+--config.data.builder= --config.data.dir=DIR.
 Measured in a smaller form alone, at 32x32: experiments/few_images.
 """
 

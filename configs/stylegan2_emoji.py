@@ -4,7 +4,8 @@
     python -m jaxgan.main --config configs/stylegan2_emoji.py --config.data.resolution=32
 
 gamma is 0.0002 * resolution^2 / batch. Lazy terms and the optimizer: see stylegan2_cifar.py.
-279,880 and 309,456 parameters. The data are a prepared TFDS set of that name (config.data.dir).
+279,880 and 309,456 parameters. The set is not published (README, Data); with one of your own:
+--config.data.builder= --config.data.dir=DIR.
 Measured in a smaller form alone, at 32x32: experiments/few_images.
 """
 

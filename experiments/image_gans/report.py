@@ -7,6 +7,7 @@ the distances over the images that were seen (SET_curves.png), of lines that hav
 first fakes of the lowest seed whose run is in runs/image_gans/ (SET_grids.png). Needs matplotlib.
 """
 
+import argparse
 import json
 from collections import defaultdict
 from pathlib import Path
@@ -109,6 +110,7 @@ def draw_grids(data: str, families: dict[str, dict[int, dict]]) -> None:
 
 
 def main() -> None:
+    argparse.ArgumentParser(description=__doc__.splitlines()[0]).parse_args()
     lines = [json.loads(text) for text in (HERE / "results.jsonl").read_text().splitlines()]
     for data, families in newest(lines).items():
         print(f"{data}\n\n{table(families)}\n")

@@ -299,7 +299,7 @@ def training(line: dict) -> list:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--table", choices=TABLES, default="toy")
+    parser.add_argument("--table", choices=TABLES)
     parser.add_argument("--quick", action="store_true", help="minutes on a small CPU")
     parser.add_argument("--seeds", type=int, default=0, help="default: as in the README")
     parser.add_argument("--packs", nargs="+", type=int, default=PACKS, choices=PACKS)
@@ -309,8 +309,11 @@ def main() -> None:
     parser.add_argument("--override", action="append", default=[], help="--config.field=value")
     parser.add_argument("--print", action="store_true", help="the table of the newest results")
     flags = parser.parse_args()
-    if flags.quick and flags.table != "toy":
+    if not flags.table and not flags.quick:
+        parser.error("give --quick, minutes, or --table")
+    if flags.quick and flags.table not in (None, "toy"):
         parser.error("--quick is a small form of --table toy alone")
+    flags.table = flags.table or "toy"
     table = "quick" if flags.quick else flags.table
     cells = list(TABLES[flags.table](flags))
     for axis in ("row", "column"):

@@ -35,7 +35,7 @@ PARTS = {"filters": "filter", "augmentations": "augment"}  # and their named sco
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("workload", choices=WORKLOADS)
     parser.add_argument("--dtype", default="float32")
     parser.add_argument("--trace", default=tempfile.gettempdir() + "/jaxgan-trace")

@@ -3,6 +3,7 @@
 python experiments/speed/plot.py            # needs matplotlib; writes <workload>_<sweep>.png
 """
 
+import argparse
 import json
 from collections import defaultdict
 from pathlib import Path
@@ -23,6 +24,7 @@ AXES = {
 
 
 def main() -> None:
+    argparse.ArgumentParser(description=__doc__.splitlines()[0]).parse_args()
     sweeps = defaultdict(list)
     for text in (HERE / "results.jsonl").read_text().splitlines():
         line = json.loads(text)

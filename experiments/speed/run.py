@@ -214,7 +214,7 @@ def image_file(workload: Workload, folder: str) -> str:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("workloads", nargs="*", help=f"of {', '.join(WORKLOADS)}; default: all")
     parser.add_argument("--sweep", choices=SWEEPS, help="of the one workload named, or dcgan")
     parser.add_argument("--rounds", type=int, default=5)
