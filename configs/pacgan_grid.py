@@ -38,8 +38,8 @@ def get_config() -> ConfigDict:
         "init_std": 0.02,
     }
     config.optim = {
-        "gen": {"name": "adam", "lr": 1e-4, "b1": 0.8, "b2": 0.999},
-        "disc": {"name": "adam", "lr": 1e-4, "b1": 0.8, "b2": 0.999},
+        "gen": {"name": "adam", "lr": 1e-4, "b1": 0.2, "b2": 0.999},
+        "disc": {"name": "adam", "lr": 1e-4, "b1": 0.2, "b2": 0.999},
     }
     config.data = {"name": "grid", "batch_size": 100}
     config.train = {"steps": 400_000, "ema": 0.0, "steps_per_call": 100}

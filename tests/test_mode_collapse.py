@@ -45,7 +45,8 @@ def test_the_newest_results_fill_their_table(table):
 
 
 def line_of(values, *overrides):
-    return {"config": "a.py", "overrides": list(overrides), "seeds": len(values) or 1,
+    config = "configs/pacgan_grid.py"
+    return {"config": config, "overrides": list(overrides), "seeds": len(values) or 1,
             "seconds": 1.0, "each": {"eval/modes": values}}  # fmt: skip
 
 
@@ -54,7 +55,7 @@ def test_seeds_of_several_lines_count_together():
         line_of([9.0], "--config.train.steps=5", "--config.seeds=1"),  # another training
         line_of([1.0, 2.0], "--config.seeds=2", "--config.log.every=7"),
         line_of([], "--config.seeds=1", "--config.seed=2"),  # diverged
-        line_of([4.0], "--config.seeds=1", "--config.seed=1", "--config.checkpoint.every=3"),
+        line_of([4.0], "--config.seed=1", "--config.checkpoint.every=3", "--config.train.ema=0.0"),
     ]
     pooled = run.pooled(lines)
     assert pooled["each"] == {"eval/modes": [1.0, 4.0, None]}

@@ -36,6 +36,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from jaxgan.config import load_config, to_json
+
 HERE = Path(__file__).parent
 RESULTS = HERE / "results.jsonl"
 RUNS = Path("runs/mode_collapse")
@@ -292,9 +294,10 @@ def pooled(lines: list[dict]) -> dict:
     return last | {"seeds": len(found), "each": each, "seconds": seconds}
 
 
-def training(line: dict) -> list:
-    """What makes a result of one seed: the config, and the overrides that change its training."""
-    return [line["config"], *(text for text in line["overrides"] if not BESIDE.match(text))]
+def training(line: dict) -> str:
+    """What makes a result of one seed: the config that it was, but for what changes no training."""
+    changed = [text for text in line["overrides"] if not BESIDE.match(text)]
+    return to_json(load_config(str(HERE.parents[1] / line["config"]), changed))
 
 
 def main() -> None:
