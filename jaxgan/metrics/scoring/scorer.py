@@ -1,14 +1,16 @@
 """Scores of fakes against one set of real images, by one protocol and one network."""
 
 from collections.abc import Callable, Sequence
-from functools import cached_property
+from functools import cached_property, partial
 from typing import Any, NamedTuple
 
+import jax
 import numpy as np
 
 from jaxgan.data.dataset import Modes
 from jaxgan.errors import UsageError
 from jaxgan.metrics.features import FeatureNetwork
+from jaxgan.metrics.features.network import prepare
 from jaxgan.metrics.scoring.images import Images, in_classes_of
 from jaxgan.metrics.scoring.protocols import Protocol
 from jaxgan.metrics.scoring.reference import features_of, kept_features_of
@@ -30,7 +32,8 @@ class Scorer:
     fakes; `Memory().features_of` lets scorers share them.
 
     Raises:
-      UsageError: an unknown metric, or one that needs what is not there.
+      UsageError: an unknown metric, or one that needs what is not there; images that the network
+        does not take.
     """
 
     def __init__(
@@ -51,6 +54,9 @@ class Scorer:
             raise UsageError("no metrics are named; give some, such as swd or fd")
         for metric, score in self.scores.items():
             self._check(metric, score.needs)
+        if network and any(self.asks_for(f"fake_{kind}") for kind in ("features", "logits")):
+            one = jax.ShapeDtypeStruct(real.read(0, 1).shape, np.uint8)
+            jax.eval_shape(partial(prepare, description=network.description), one)
         if self.asks_for("held_out_labels"):
             self._held_out = in_classes_of(self._held_out, real)
 
