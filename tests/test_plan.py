@@ -11,7 +11,10 @@ from jaxgan.config import load_config
 from jaxgan.errors import UsageError
 
 SMOKE = f"{ROOT}/configs/mlp_mnist.py:smoke"
-TOY = ["--config.data.name=ring", "--config.data.num_points=1000", "--config.disc.dropout=0.0"]
+TOY = [
+    "--config.data.name=ring", "--config.data.num_points=1000", "--config.disc.dropout=0.0",
+    "--config.eval.every=0",
+]  # fmt: skip
 
 
 @pytest.fixture(scope="module", autouse=True)

@@ -155,7 +155,7 @@ def test_standing_statistics_leave_the_encoder_its_own():
 
 RING = ["--config.data={'name': 'ring', 'batch_size': 8, 'num_points': 64}",
         "--config.gen={'name': 'mlp', 'hidden': (4,), 'output': 'linear', 'latent_dim': 2}",
-        "--config.disc={'name': 'mlp', 'hidden': (4,)}"]  # fmt: skip
+        "--config.disc={'name': 'mlp', 'hidden': (4,)}", "--config.eval.every=0"]  # fmt: skip
 DEFAULT = f"{ROOT}/configs/dcgan_fashion.py"
 
 

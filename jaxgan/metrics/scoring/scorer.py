@@ -54,9 +54,8 @@ class Scorer:
             raise UsageError("no metrics are named; give some, such as swd or fd")
         for metric, score in self.scores.items():
             self._check(metric, score.needs)
-        if network and any(self.asks_for(f"fake_{kind}") for kind in ("features", "logits")):
-            one = jax.ShapeDtypeStruct(real.read(0, 1).shape, np.uint8)
-            jax.eval_shape(partial(prepare, description=network.description), one)
+        if any(self.asks_for(f"fake_{kind}") for kind in ("features", "logits")):
+            self._check_images()
         if self.asks_for("held_out_labels"):
             self._held_out = in_classes_of(self._held_out, real)
 
@@ -75,6 +74,13 @@ class Scorer:
         if "fake_logits" in needs and not self.network.description.num_logits:
             name = self.network.description.name
             raise UsageError(f"metric {metric!r} needs class logits, which {name} has not")
+
+    def _check_images(self) -> None:
+        one = jax.ShapeDtypeStruct(self.real.read(0, 1).shape, np.uint8)
+        try:
+            jax.eval_shape(partial(prepare, description=self.network.description), one)
+        except UsageError as error:
+            raise UsageError(f"{error}; choose other features or metrics for these data") from error
 
     @property
     def watched(self) -> tuple[str, bool]:

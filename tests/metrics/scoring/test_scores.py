@@ -188,7 +188,7 @@ def test_what_is_missing_is_said_before_anything_is_computed(metric, features, p
 
 def test_images_that_the_network_does_not_take_are_refused_at_once(network, sets):
     coloured = Images(name="rgb", count=4, read=lambda a, b: np.zeros((b - a, 8, 8, 3), np.uint8))
-    with pytest.raises(UsageError, match="images of shape .* for fashion_mnist"):
+    with pytest.raises(UsageError, match="images of shape .* for fashion_mnist.*choose other"):
         Scorer(["fd"], protocol=SMALL, network=network, real=coloured)
     Scorer(["stacked_modes"], protocol=SMALL, network=network, real=coloured)  # channel by channel
 
