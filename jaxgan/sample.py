@@ -150,7 +150,10 @@ def parse(arguments: list[str]) -> argparse.Namespace:
     )
     parser.add_argument("--path", choices=PATHS, help="between latents; default: by the prior")
     parser.add_argument(
-        "--sweep", default="", metavar="0,0.5,1", help="a row for each of latents, of truncations"
+        "--sweep",
+        default="",
+        metavar="0.5,1",
+        help="a row for each latent, a column for each truncation",
     )
     parser.add_argument(
         "--mix", action="store_true", help="rows whose styles are in some layers the columns'"
