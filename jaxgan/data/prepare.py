@@ -24,6 +24,9 @@ from jaxgan.data.own import describe, prepare_images
 from jaxgan.errors import Failure, UsageError, first_line, unknown
 
 _SECONDS = 20
+# Flags that go with --source alone, as --dir does with --name.
+OF_SOURCES = ("out", "resolution", "crop", "channels", "resize", "labels", "held_out", "min_side",
+              "keep_duplicates")  # fmt: skip
 
 
 def prepare(name: str, dir: str = "") -> pathlib.Path:
@@ -105,7 +108,7 @@ def main(arguments: list[str] | None = None) -> int:
         tfds.disable_progress_bar()
     try:
         flags = parser.parse_args(arguments)
-        _check_groups(flags, known, own)
+        _check_kind(flags, parser)
         print(_prepare_own(flags) if flags.source else f"prepared in {_prepare_known(flags)}")
     except (UsageError, Failure) as error:
         if os.environ.get("JAXGAN_TRACEBACK"):
@@ -122,16 +125,16 @@ def _refuse(message: str) -> NoReturn:
     raise UsageError(message)
 
 
-def _check_groups(flags: argparse.Namespace, known, own) -> None:
+def _check_kind(flags: argparse.Namespace, parser: argparse.ArgumentParser) -> None:
     """Raises UsageError unless the flags are those of a published set, or those of one's own."""
     if bool(flags.name) == bool(flags.source):
         raise UsageError("give --name, a published data set, or --source and --out")
     if flags.source and not flags.out:
         raise UsageError("--source goes with --out, the folder to make")
-    for action in (own if flags.name else known)._group_actions:
-        if getattr(flags, action.dest) != action.default:
-            others = "--source" if flags.name else "--name"
-            raise UsageError(f"--{action.dest} is of {others}, which is not given")
+    kind, others = ("--source", OF_SOURCES) if flags.name else ("--name", ("dir",))
+    for name in others:
+        if getattr(flags, name) != parser.get_default(name):
+            raise UsageError(f"--{name} is of {kind}, which is not given")
 
 
 def _prepare_known(flags: argparse.Namespace) -> pathlib.Path:

@@ -24,7 +24,7 @@ def check_decays(**decays: float) -> None:
             raise ValueError(f"{name} must be in [0, 1); got {value}")
 
 
-def check_least(**values: float) -> None:
+def check_not_negative(**values: float) -> None:
     """Raises ValueError where one is negative."""
     for name, value in values.items():
         if value < 0:
@@ -223,7 +223,7 @@ def make_optimizer(
     rule = name if callable(name) else choose("optimizer", OPTIMIZERS, name)
     if clip_weights < 0 or clip_grad_norm < 0:
         raise ValueError(f"bounds are at least 0; got {clip_weights=}, {clip_grad_norm=}")
-    check_least(**{name: kwargs[name] for name in ("eps", "weight_decay") if name in kwargs})
+    check_not_negative(**{name: kwargs[name] for name in ("eps", "weight_decay") if name in kwargs})
     known = list(inspect.signature(rule).parameters)[1:]
     if unknown := [key for key in kwargs if key not in known]:
         raise ValueError(f"{name} has no {', '.join(unknown)}; choose from {', '.join(known)}")
