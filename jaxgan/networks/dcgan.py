@@ -44,11 +44,18 @@ def sides(image_shape: tuple[int, int, int], halvings: int = 0) -> list[int]:
     return [-(-height // 2**level) for level in range(halvings + 1)]
 
 
-def _downwards(x: jax.Array, network: "Discriminator | Encoder", *, train: bool) -> jax.Array:
+def _downwards(
+    x: jax.Array,
+    network: "Discriminator | Encoder",
+    *,
+    train: bool,
+    leak: float = 0.2,
+    norm_first: bool = False,
+) -> jax.Array:
     """Images through the convolutions of `network`, which they belong to, flattened: [B, F]."""
     norm = choose("norm", NORMS, network.norm)
     for level in range(len(sides(network.image_shape, network.halvings)) - 1):
-        normed = level > 0 and network.norm != "none"  # the first sees the pixels as they are
+        normed = (level > 0 or norm_first) and network.norm != "none"
         x = Conv(
             network.width << level,
             (network.kernel, network.kernel),
@@ -57,12 +64,16 @@ def _downwards(x: jax.Array, network: "Discriminator | Encoder", *, train: bool)
             kernel_init=DCGAN_INIT,
         )(x)
         x = norm()(x, train=train) if normed else x
-        x = nn.leaky_relu(x, negative_slope=0.2)
+        x = nn.leaky_relu(x, negative_slope=leak)
     return x.reshape(x.shape[0], -1)
 
 
 class Generator(nn.Module):
-    """Latents to images in [-1, 1]; `width` is the number of channels before the last layer."""
+    """Latents to images in [-1, 1]; `width` is the number of channels before the last layer.
+
+    last_conv: a convolution that keeps the side makes the image, after a layer that has doubled it;
+      without, the doubling layer does.
+    """
 
     image_shape: tuple[int, int, int]
     num_classes: int = 0
@@ -72,6 +83,7 @@ class Generator(nn.Module):
     norm: str = "batch"
     halvings: int = 0
     kernel: int = 4
+    last_conv: bool = False
 
     @nn.compact
     def __call__(
@@ -81,17 +93,20 @@ class Generator(nn.Module):
         *outer, side = sides(self.image_shape, self.halvings)
         # A bias before batch norm has no gradient but noise, which Adam turns into real updates.
         use_bias = self.norm != "batch"
-        channels = self.width << (len(outer) - 1)
+        doubled = outer if self.last_conv else outer[1:]  # by a layer with a norm
+        channels = self.width << len(doubled)
         window = (self.kernel, self.kernel)
         x = LabelVector(self.num_classes, self.latent_dim)(latents, labels)
         x = nn.Dense(side * side * channels, use_bias=use_bias, kernel_init=DCGAN_INIT)(x)
         x = nn.relu(norm()(x.reshape(-1, side, side, channels), train=train))
-        for side in reversed(outer[1:]):
+        for side in reversed(doubled):
             channels //= 2
             x = ConvTranspose(
                 channels, window, strides=(2, 2), use_bias=use_bias, kernel_init=DCGAN_INIT
             )(x)
             x = nn.relu(norm()(x[:, :side, :side], train=train))
+        if self.last_conv:
+            return nn.tanh(Conv(self.image_shape[-1], window, kernel_init=DCGAN_INIT)(x))
         x = ConvTranspose(self.image_shape[-1], window, strides=(2, 2), kernel_init=DCGAN_INIT)(x)
         return nn.tanh(x[:, : outer[0], : outer[0]])
 
@@ -99,6 +114,8 @@ class Generator(nn.Module):
 class Discriminator(nn.Module):
     """Images to logits; `width` is the number of channels after the first layer.
 
+    norm_first: the first layer is normed too; without, it sees the pixels as they are.
+    leak: the slope below 0.
     minibatch: of MINIBATCH, before the last layer.
     conditioning: of heads.HEADS, with `embed_dim` for those that have an embedding.
     """
@@ -109,6 +126,8 @@ class Discriminator(nn.Module):
     norm: str = "none"
     halvings: int = 0
     kernel: int = 4
+    norm_first: bool = False
+    leak: float = 0.2
     minibatch: str = "none"
     conditioning: str = "concat"
     embed_dim: int = 512
@@ -122,7 +141,7 @@ class Discriminator(nn.Module):
         self, images: jax.Array, labels: jax.Array | None = None, *, train: bool
     ) -> jax.Array:
         x = LabelMap(takes_label_as_input(self))(images, labels)
-        x = _downwards(x, self, train=train)
+        x = _downwards(x, self, train=train, leak=self.leak, norm_first=self.norm_first)
         self.sow("intermediates", "features", x)
         x = choose("minibatch layer", MINIBATCH, self.minibatch)()(x)
         return judged(self, x, labels, kernel_init=DCGAN_INIT)

@@ -80,6 +80,13 @@ def test_dcgan_says_which_sizes_it_makes(side):
         sides((16, 20, 1))
 
 
+def made(network, inputs):
+    """The shapes of what `network` makes of `inputs` of that shape, and of its variables."""
+    return jax.eval_shape(
+        lambda: network.init_with_output(jax.random.key(0), jnp.zeros(inputs), train=False)
+    )
+
+
 @pytest.mark.parametrize(
     ("side", "halvings", "expected"),
     [(28, 0, [28, 14, 7]), (32, 0, [32, 16, 8, 4]), (4, 0, [4, 2, 1]), (28, 4, [28, 14, 7, 4, 2]),
@@ -90,9 +97,6 @@ def test_dcgan_halves_the_side_as_often_as_it_is_told(side, halvings, expected):
     assert sides(shape, halvings) == expected
     disc = NETWORKS["dcgan"].Discriminator(image_shape=shape, width=1, halvings=halvings)
     gen = NETWORKS["dcgan"].Generator(image_shape=shape, width=1, halvings=halvings)
-    made = lambda module, x: jax.eval_shape(
-        lambda: module.init_with_output(jax.random.key(0), jnp.zeros(x), train=False)
-    )
     images, variables = made(gen, (2, 100))
     chex.assert_shape(images, (2, *shape))
     channels = 2 ** (len(expected) - 2)
@@ -110,13 +114,47 @@ def test_dcgan_kernels_have_the_side_that_is_asked():
         (family.Discriminator(**options), (2, *shape)),
         (family.Encoder(**options, latent_dim=3), (2, *shape)),
     ]:
-        variables = jax.eval_shape(
-            lambda network=network, inputs=inputs: network.init(
-                jax.random.key(0), jnp.zeros(inputs), train=False
-            )
-        )
+        _, variables = made(network, inputs)
         sides_of_kernels = [x.shape[:2] for x in jax.tree.leaves(variables) if x.ndim == 4]
         assert sides_of_kernels == [(5, 5)] * 4
+
+
+def test_dcgan_ends_in_a_convolution_and_starts_with_a_norm_where_it_is_asked():
+    """The networks of PacGAN's table 3: 64-32-16-8-3 against 3-2-4-8, a norm after each but one."""
+    family, shape = NETWORKS["dcgan"], (28, 28, 3)
+    options = {"image_shape": shape, "halvings": 3, "kernel": 3}
+    gen = family.Generator(**options, latent_dim=256, width=8, last_conv=True)
+    disc = family.Discriminator(**options, width=2, norm="batch", norm_first=True)
+    images, gen_params = made(gen, (2, 256))
+    _, disc_params = made(disc, (2, *shape))
+    gen_params, disc_params = gen_params["params"], disc_params["params"]
+    assert images.shape == (2, *shape)
+    assert gen_params["Dense_0"]["kernel"].shape == (256, 4 * 4 * 64)
+    kernels = [gen_params[f"ConvTranspose_{i}"]["kernel"].shape for i in range(3)]
+    assert kernels == [(3, 3, 64, 32), (3, 3, 32, 16), (3, 3, 16, 8)]
+    assert gen_params["Conv_0"]["kernel"].shape == (3, 3, 8, 3)
+    norms = lambda params: sum(name.startswith("BatchNorm") for name in params)
+    assert norms(gen_params) == 4
+    assert norms(disc_params) == 3
+    assert "bias" not in disc_params["Conv_0"]
+
+
+def test_dcgan_leaks_as_much_as_it_is_told():
+    """Where no activation is positive, the logit is in proportion to the leak."""
+    shape = (4, 4, 1)
+    options = {"image_shape": shape, "width": 1, "halvings": 1}
+    params = {
+        "Conv_0": {"kernel": -jnp.ones((4, 4, 1, 1)), "bias": jnp.zeros(1)},
+        "Dense_0": {"kernel": jnp.ones((4, 1)), "bias": jnp.zeros(1)},
+    }
+    logits = [
+        NETWORKS["dcgan"]
+        .Discriminator(**options, leak=leak)
+        .apply({"params": params}, jnp.ones((1, *shape)), train=False)
+        for leak in (0.1, 0.3)
+    ]
+    chex.assert_trees_all_close(logits[1], 3 * logits[0], rtol=1e-6)
+    assert logits[0] < 0
 
 
 @pytest.mark.parametrize("halvings", [-1, 6])
