@@ -38,7 +38,7 @@ def run(main: Callable[[list[str]], None]) -> None:
     """Runs a program, whose errors are one line on the error stream.
 
     The exit status is 2 for wrong input, 1 for a run that cannot go on, 42 for one that was asked
-    to stop and did, and 130 for an interrupted program.
+    to stop and did, 130 for an interrupted program, and 141 for one whose reader has gone.
 
     With JAXGAN_TRACEBACK=1 it is the whole traceback, for who writes a network or a loss.
     """
@@ -56,10 +56,14 @@ def run(main: Callable[[list[str]], None]) -> None:
         jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.5)
     try:
         main(sys.argv[1:])
+        sys.stdout.flush()
     except Stopped as stopped:
         if is_first():
             print(stopped, file=sys.stderr)
         sys.exit(42)  # all processes stop after the same step, and wait for each other
+    except BrokenPipeError:  # of `| head`; Python would flush to it once more at its end
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        leave(141)
     except KeyboardInterrupt:
         print("interrupted", file=sys.stderr)
         leave(130)

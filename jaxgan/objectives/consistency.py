@@ -11,6 +11,7 @@ import jax
 import jax.numpy as jnp
 
 from jaxgan.choices import choose
+from jaxgan.objectives.augment.base import shifted
 from jaxgan.objectives.precision import at_least_float32
 
 
@@ -28,17 +29,15 @@ def shift(images: jax.Array, key: jax.Array) -> jax.Array:
     """
     _require_pictures(images)
     reach = [max(1, side // 8) for side in images.shape[1:3]]
-    pads = ((0, 0), *((r, r) for r in reach), (0, 0))
-    padded = jnp.pad(images, pads, mode="reflect")
 
-    def move(picture, key):
-        begin = [
-            jax.random.randint(k, (), 0, 2 * r + 1)
+    def drawn(key):
+        return [
+            r - jax.random.randint(k, (), 0, 2 * r + 1)
             for k, r in zip(jax.random.split(key), reach, strict=True)
         ]
-        return jax.lax.dynamic_slice(picture, (*begin, 0), images.shape[1:])
 
-    return jax.vmap(move)(padded, jax.random.split(key, len(images)))
+    shifts = jnp.stack(jax.vmap(drawn)(jax.random.split(key, len(images))))
+    return shifted(images, shifts, reach, "reflect")
 
 
 def flip_shift(images: jax.Array, key: jax.Array) -> jax.Array:
