@@ -1,5 +1,6 @@
 """The generator of a run, as it stands in its workdir."""
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -49,14 +50,19 @@ def load_generator(
     Raises:
       UsageError: no run, no checkpoint, or not that one.
     """
-    config, game, state = load_state(workdir, checkpoint, member=member)
-    generator = {
-        "ema": state.ema,
-        "raw": {"params": state.params["gen"], "variables": state.variables["gen"]},
-    }[weights]
+
+    def generator_of(holder, step, like):
+        if weights == "ema":
+            return holder.read(step, {"step": like.step, "ema": like.ema})["ema"]
+        parts = {"params": like.params, "variables": like.variables}
+        wanted = {part: {"gen": of_players["gen"]} for part, of_players in parts.items()}
+        found = holder.read(step, {"step": like.step} | wanted)
+        return {part: found[part]["gen"] for part in parts}
+
+    config, game, step, generator = _load(workdir, checkpoint, member, generator_of)
     of_kind = choose("batch statistics", BATCH_STATISTICS, batch_statistics)
     generator = of_kind(game, generator, jax.random.key(seed))
-    return Trained(config, game, generator, int(state.step))
+    return Trained(config, game, generator, step)
 
 
 def load_state(
@@ -67,6 +73,17 @@ def load_state(
     Raises:
       UsageError: see `load_generator`.
     """
+    config, game, _, state = _load(workdir, checkpoint, member, Checkpoints.restore)
+    return config, game, state
+
+
+def _load(
+    workdir: Path,
+    checkpoint: str,
+    member: int,
+    read: Callable[[Checkpoints, int, TrainState], Any],
+) -> tuple[ConfigDict, AdversarialGame, int, Any]:
+    """Config, game, step, and of one of the seeds what is read of a state like an abstract one."""
     config = read_config(workdir)
     game, optimizers = build_game(config), build_optimizers(config)
     if not 0 <= member < config.seeds:
@@ -75,5 +92,5 @@ def load_state(
     init = initializer(game, optimizers, config.seed, seeds)
     with Checkpoints(workdir / "checkpoints") as regular, Checkpoints(workdir / "best") as best:
         holder, step = find_checkpoint(workdir, checkpoint, regular, best)
-        state = holder.restore(step, init.eval_shape(example_batch(config)))
-    return config, game, of_seed(state, member) if seeds else state
+        found = read(holder, step, init.eval_shape(example_batch(config)))
+    return config, game, step, of_seed(found, member) if seeds else found

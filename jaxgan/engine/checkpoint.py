@@ -17,12 +17,13 @@ folder, signs it, gives it its name, removes the old ones, and says which checkp
 import shutil
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
 import jax
 import orbax.checkpoint as ocp
+from jax.tree_util import keystr, tree_leaves_with_path
 
 from jaxgan.engine.distributed import any_of, is_first, of_first, several
 from jaxgan.engine.manifest import damage, has_manifest, put_on_disk, write_manifest
@@ -123,52 +124,66 @@ class Checkpoints:
         Raises:
           UsageError: the checkpoint is damaged, or holds other arrays than `like`.
         """
-        if found := of_first(lambda: self.damage(step)):
-            raise UsageError(f"checkpoint {step} in {self._folder}: {found}")
         target = jax.tree.map(
             lambda leaf, own: jax.ShapeDtypeStruct(leaf.shape, leaf.dtype, sharding=own.sharding),
             jax.eval_shape(_plain, like),
             like,
         )
-        try:
-            state = self._orbax.restore(self._path(step), target)
-        except (ValueError, KeyError, TypeError, OSError) as error:
-            raise UsageError(
-                f"checkpoint {step} in {self._folder} does not fit this config, or is damaged; "
-                f"use another workdir ({first_line(error)})"
-            ) from error
-        if (state.step != step).any():
-            raise UsageError(
-                f"{self._folder / str(step)} holds another step than its name says; rename it"
-            )
+        state = self._found(step, lambda path: self._orbax.restore(path, target))
+        self._check_name(step, state.step)
         return state.replace(key=jax.random.wrap_key_data(state.key))
 
-    def shapes(self, step: int, parts: Sequence[str]) -> dict[str, Any]:
+    def shapes(self, step: int, parts: Iterable[str]) -> dict[str, Any]:
         """What has a shape and a dtype, for each array in these fields of the state of `step`."""
         metadata = self._orbax.metadata(self._path(step)).item_metadata
         tree = getattr(metadata, "tree", metadata)
         return {part: tree[part] for part in parts}
 
-    def read(self, step: int, parts: Sequence[str]) -> dict[str, Any]:
-        """These fields of the state of `step`, as they were saved, on the first device.
+    def read(self, step: int, wanted: dict[str, Any]) -> dict[str, Any]:
+        """Some arrays of the state of `step`; no others are read.
+
+        wanted: what they are to be, abstract arrays with shardings, in a part of the state's tree,
+          such as {"step": ..., "params": {"gen": ...}}. It has the step, which is not returned.
 
         Raises:
-          UsageError: the checkpoint is damaged.
+          UsageError: the checkpoint is damaged, or does not hold these arrays.
         """
-        if self.damage(step):
-            raise UsageError(f"checkpoint {step} in {self._folder}: {self.damage(step)}")
-        sharding = jax.sharding.SingleDeviceSharding(jax.local_devices()[0])
-        target = jax.tree.map(
-            lambda leaf: jax.ShapeDtypeStruct(leaf.shape, leaf.dtype, sharding=sharding),
-            self.shapes(step, parts),
-        )
+        there = dict(tree_leaves_with_path(self._found(step, lambda _: self.shapes(step, wanted))))
+        for path, leaf in tree_leaves_with_path(wanted):
+            if path not in there or tuple(there[path].shape) != leaf.shape:
+                size = list(there[path].shape) if path in there else "missing"
+                raise UsageError(
+                    f"checkpoint {step} in {self._folder} does not fit this config; "
+                    f"{keystr(path, simple=True, separator='/')} is {size} there, "
+                    f"{list(leaf.shape)} here; use another workdir"
+                )
         arguments = ocp.args.PyTreeRestore(
-            item=target,
-            restore_args=ocp.checkpoint_utils.construct_restore_args(target),
+            item=wanted,
+            restore_args=ocp.checkpoint_utils.construct_restore_args(wanted),
             partial_restore=True,
         )
         with ocp.PyTreeCheckpointer() as reader:
-            return reader.restore(self._path(step), args=arguments)
+            found = self._found(step, lambda path: reader.restore(path, args=arguments))
+        self._check_name(step, found.pop("step"))
+        return found
+
+    def _found(self, step: int, of_path: Callable[[Path], Any]) -> Any:
+        """What `of_path` makes of the folder of a checkpoint that is whole."""
+        if found := of_first(lambda: self.damage(step)):
+            raise UsageError(f"checkpoint {step} in {self._folder}: {found}")
+        try:
+            return of_path(self._path(step))
+        except (ValueError, KeyError, TypeError, OSError) as error:
+            raise UsageError(
+                f"checkpoint {step} in {self._folder} does not fit this config, or is damaged; "
+                f"use another workdir ({first_line(error)})"
+            ) from error
+
+    def _check_name(self, step: int, stored: jax.Array) -> None:
+        if (stored != step).any():
+            raise UsageError(
+                f"{self._folder / str(step)} holds another step than its name says; rename it"
+            )
 
     def go_on_from(self, step: int) -> None:
         """Removes what a run that goes on from `step` makes again, and the leftovers of a kill."""

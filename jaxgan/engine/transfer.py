@@ -91,7 +91,12 @@ class Transfer:
         """Raises UsageError as `check` does."""
         self.check(state)
         with self._found() as (checkpoints, step):
-            taken = _flat(checkpoints.read(step, PARTS))
+            sharding = jax.sharding.SingleDeviceSharding(jax.local_devices()[0])
+            wanted = jax.tree.map(
+                lambda leaf: jax.ShapeDtypeStruct(leaf.shape, leaf.dtype, sharding=sharding),
+                checkpoints.shapes(step, ("step", *PARTS)),
+            )
+            taken = _flat(checkpoints.read(step, wanted))
         of_many = self._of_many()
 
         def of(path, leaf):

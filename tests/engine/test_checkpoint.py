@@ -70,12 +70,50 @@ def test_what_was_saved_is_restored(folder, capsys):
     assert capsys.readouterr().err == ""
 
 
+HERE = jax.sharding.SingleDeviceSharding(jax.devices()[0])
+
+
+def weights_of(like):
+    placed = lambda leaf: jax.ShapeDtypeStruct(leaf.shape, leaf.dtype, sharding=HERE)
+    return jax.tree.map(placed, {"step": like.step, "params": like.params})
+
+
+def test_some_arrays_are_read_without_the_others(folder):
+    with Checkpoints(folder) as checkpoints:
+        found = checkpoints.read(10, weights_of(like()))
+        assert_same_bits(found, {"params": state(10).params})
+        assert found["params"]["gen"].sharding == HERE
+        (folder / "10").rename(folder / "30")
+        with pytest.raises(UsageError, match="another step than its name says"):
+            checkpoints.read(30, weights_of(like()))
+
+
+@pytest.mark.parametrize(
+    ("wanted", "part"),
+    [
+        ({"params": {"gen": (4999,)}}, "params/gen is [5000] there, [4999] here"),
+        ({"params": {"disc": (3,)}}, "params/disc is missing there, [3] here"),
+    ],
+)
+def test_arrays_that_are_not_there_are_named(folder, wanted, part):
+    tree = {"step": ()} | wanted
+    abstract = jax.tree.map(
+        lambda shape: jax.ShapeDtypeStruct(shape, jnp.float32, sharding=HERE),
+        tree,
+        is_leaf=lambda x: isinstance(x, tuple),
+    )
+    with Checkpoints(folder) as checkpoints, pytest.raises(UsageError) as error:
+        checkpoints.read(20, abstract)
+    assert part in str(error.value)
+
+
 def test_a_damaged_checkpoint_is_named_and_the_one_before_is_used(folder, capsys):
     a_file(folder, 20).write_bytes(b"")
     with Checkpoints(folder) as checkpoints:
         assert checkpoints.latest() == 10
-        with pytest.raises(UsageError, match="checkpoint 20 .*another SHA-256"):
-            checkpoints.restore(20, like())
+        for read in (checkpoints.restore, lambda *of: checkpoints.read(of[0], weights_of(of[1]))):
+            with pytest.raises(UsageError, match="checkpoint 20 .*another SHA-256"):
+                read(20, like())
         assert_same_bits(checkpoints.restore(10, like()), state(10))
     line = capsys.readouterr().err
     assert "checkpoint 20 is damaged" in line and "checkpoint 10 is used" in line
@@ -169,11 +207,13 @@ def test_whatever_befalls_a_folder_nothing_wrong_is_restored(saved, faults, tmp_
         try:
             step = checkpoints.latest()
             restored = checkpoints.restore(step, like()) if step is not None else None
+            part = checkpoints.read(step, weights_of(like())) if step is not None else None
         except UsageError as error:
             assert "\n" not in str(error) and str(folder) in str(error)
             return
     if restored is not None:
         assert_same_bits(restored, state(step))
+        assert_same_bits(part, {"params": restored.params})
 
 
 def spoil(folder, rng):
