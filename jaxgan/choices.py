@@ -21,9 +21,10 @@ def choose(kind: str, table: Mapping[str, Any], name: str) -> Any:
     module_name, _, attribute = name.partition(":")
     try:
         module = importlib.import_module(module_name)
-    except (ImportError, ValueError) as error:
+    except Exception as error:  # it is the user's module: whatever it raises is theirs to mend
+        why = str(error) if isinstance(error, ImportError) else f"{type(error).__name__}: {error}"
         raise UsageError(
-            f"{kind} {name!r}: cannot import {module_name!r} ({error}); "
+            f"{kind} {name!r}: cannot import {module_name!r} ({why}); "
             "expected 'package.module:name' on the Python path"
         ) from error
     found = vars(module).get(attribute)

@@ -62,15 +62,18 @@ def run(main: Callable[[list[str]], None]) -> None:
             print(stopped, file=sys.stderr)
         sys.exit(42)  # all processes stop after the same step, and wait for each other
     except BrokenPipeError:  # of `| head`; Python would flush to it once more at its end
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        nowhere = os.open(os.devnull, os.O_WRONLY)
+        for stream in (sys.stdout, sys.stderr):
+            os.dup2(nowhere, stream.fileno())
         leave(141)
     except KeyboardInterrupt:
         print("interrupted", file=sys.stderr)
         leave(130)
     except Exception as error:
-        if isinstance(error, UsageError | Failure) and not os.environ.get("JAXGAN_TRACEBACK"):
+        told = isinstance(error, UsageError | Failure | OSError)  # a line says it all
+        if told and not os.environ.get("JAXGAN_TRACEBACK"):
             print(f"error: {error}", file=sys.stderr)
-        elif several():
+        elif told or several():
             traceback.print_exc()
         else:
             raise

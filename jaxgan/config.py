@@ -23,6 +23,7 @@ from jaxgan.data.sources import AT_HAND
 from jaxgan.errors import UsageError, unknown
 from jaxgan.schema import (
     DEFAULTS,
+    FREE,
     check,
     complete,
     fields_of,
@@ -56,6 +57,7 @@ SMOKE_RESOLUTION = 16  # where the config has one: half the stages, and time is 
 STAND_INS = {"stacked_mnist": {"name": "stacked_fashion_mnist_10k"}}
 # Sections with a field `name`, on which their other fields depend.
 NAMED = ("gen", "disc", "enc", "method", "optim.gen", "optim.disc", "data")
+HOLDERS = ("terms", "augment")  # of any number of such sections
 
 
 def load_config(spec: str, overrides: Sequence[str] = ()) -> ConfigDict:
@@ -157,7 +159,8 @@ def split(overrides: Sequence[str]) -> dict[str, str]:
 
 def put_sections(given: dict, texts: dict[str, str]) -> None:
     """Moves overrides that are whole sections there, so that others may name fields of theirs."""
-    for section in NAMED:
+    entries = [path for path in texts if path.partition(".")[0] in HOLDERS and path.count(".") == 1]
+    for section in (*NAMED, *HOLDERS, *entries):
         *outer, last = section.split(".")
         node = given.setdefault(*outer, {}) if outer else given
         try:
@@ -184,11 +187,17 @@ def rename(given: dict, texts: dict[str, str]) -> None:
 
 
 def add_entries(given: dict, texts: dict[str, str]) -> None:
-    """`--config.terms.r1.weight=1` adds the term where the file has none; so for augmentations."""
-    for path in texts:
+    """`--config.terms.r1.weight=1` adds the term where the file has none; so for augmentations.
+
+    Fields that have no default, such as a term's `name`, are moved there.
+    """
+    for path in list(texts):
         section, _, rest = path.partition(".")
-        if section in ("terms", "augment") and "." in rest:
-            given.setdefault(section, {}).setdefault(rest.rpartition(".")[0], {})
+        entry, _, field = rest.rpartition(".")
+        if section in HOLDERS and entry:
+            fields = given.setdefault(section, {}).setdefault(entry, {})
+            if field in FREE[section] and isinstance(fields, dict):
+                fields[field] = texts.pop(path)
 
 
 def override(config: ConfigDict, texts: dict[str, str]) -> None:

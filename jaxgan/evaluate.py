@@ -95,7 +95,7 @@ def main(arguments: list[str]) -> None:
         for network in networks
         for protocol in protocols
     ]  # fmt: skip
-    frechet = any(name.startswith(("fd", "fid")) for name in metrics)
+    frechet = any(name.removeprefix("intra_").startswith(("fd", "fid")) for name in metrics)
     if frechet and min(sets.fake.count, sets.real.count) < FEW:
         warn(f"{sets.real.count} real images and {sets.fake.count} fakes: a Fréchet distance of "
              f"fewer than {FEW} is far too high; compare it at equal numbers only")  # fmt: skip
@@ -164,6 +164,8 @@ def parse(arguments: list[str]):
         raise UsageError("--unverified goes with --weights, the file that is to be taken")
     if flags.out and not flags.out.absolute().parent.is_dir():
         raise UsageError(f"--out {flags.out}: there is no folder {flags.out.parent}")
+    if flags.out and flags.out.is_dir():
+        raise UsageError(f"--out {flags.out} is a folder; name a file for the scores")
     return flags
 
 

@@ -2,7 +2,7 @@
 
 import math
 from argparse import Namespace
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 from typing import NamedTuple
 
@@ -78,10 +78,9 @@ class Maker:
         """Images of latents; with several classes a row, or rows, of each at the same latents."""
         several, flags = len(self.classes) > 1, self.flags
         ends = self.latents(flags.num or (8 if several else 64), flags.truncation)
-        turns = jnp.array(flags.seeds or range(len(ends)))
         by_class = self.num_classes if not (self.classes or flags.seeds) else 0
         columns = len(ends) if several else grid_columns(by_class, len(ends))
-        labels = self.labels_of(turns)
+        labels = self.labels_of(ends)
         if several:
             labels = jnp.repeat(jnp.array(self.classes), len(ends))
             ends = jnp.tile(ends, (len(self.classes), 1))
@@ -93,7 +92,7 @@ class Maker:
         rows = flags.num or (1 if several else 8)
         ends = self.latents(2 * rows, flags.truncation)
         first, last = (ends[:-1], ends[1:]) if flags.seeds else (ends[:rows], ends[rows:])
-        labels = self.labels_of(jnp.arange(len(first)))
+        labels = self.in_turn(range(len(first)))
         if several:
             labels = jnp.repeat(jnp.array(self.classes), len(first))
             first, last = (jnp.tile(end, (len(self.classes), 1)) for end in (first, last))
@@ -125,7 +124,7 @@ class Maker:
         flags, space = self.flags, self.space
         rows = len(flags.seeds) // 2 or flags.num or 6
         latents = self.latents(2 * rows, flags.truncation)
-        labels = self.labels_of(jnp.array(flags.seeds or range(len(latents))))
+        labels = self.labels_of(latents)
         sources = space.in_layers(self.points(latents, labels, flags.truncation))
         left, top = sources[:rows], sources[rows:]
         layers = flags.layers or list(range(space.layers // 2))
@@ -145,7 +144,7 @@ class Maker:
         flags, columns = self.flags, []
         for truncation in flags.sweep:
             latents = self.latents(flags.num or 8, truncation)
-            labels = self.labels_of(jnp.array(flags.seeds or range(len(latents))))
+            labels = self.labels_of(latents)
             columns.append(self.points(latents, labels, truncation))
         points = jnp.stack(columns, axis=1)
         labels = None if labels is None else jnp.repeat(labels, len(columns))
@@ -155,7 +154,7 @@ class Maker:
         """For each source a row along each direction, the source itself in the middle."""
         flags, space = self.flags, self.space
         latents = self.latents(flags.num or 1, flags.truncation)
-        labels = self.labels_of(jnp.array(flags.seeds or range(len(latents))))
+        labels = self.labels_of(latents)
         sources = space.in_layers(self.points(latents, labels, flags.truncation))
         layers = flags.layers or list(range(space.layers))
         found = directions(self.generator["params"], layers, flags.sefa)
@@ -169,12 +168,16 @@ class Maker:
         """As the generator takes them: vectors by their numbers, where labels are vectors."""
         return None if labels is None else self.space.game.labels(labels)
 
-    def labels_of(self, turns: jax.Array) -> jax.Array | None:
+    def labels_of(self, latents: jax.Array) -> jax.Array | None:
+        """Of the latents [N, D], by their seeds or one after the other: see `in_turn`."""
+        return self.in_turn(self.flags.seeds or range(len(latents)))
+
+    def in_turn(self, turns: Sequence[int]) -> jax.Array | None:
         """The classes that were chosen, or all, in turn; None for an unconditional generator."""
         if not self.num_classes:
             return None
-        classes = self.classes or list(range(self.num_classes))
-        return jnp.array(classes)[turns % len(classes)]
+        classes = self.classes or range(self.num_classes)
+        return jnp.array([classes[turn % len(classes)] for turn in turns])
 
 
 def choose_classes(num_classes: int, text: str) -> list[int]:

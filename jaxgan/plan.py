@@ -8,6 +8,7 @@ than are planned for, the step is compiled and timed with their share of the bat
 leaves out, the exchange of gradients, is said.
 """
 
+import math
 import re
 import time
 from collections import Counter
@@ -61,8 +62,8 @@ def main(arguments: list[str]) -> None:
     parser.add_argument("--memory", help="of a device, such as 16GB: what batch fits?")
     parser.add_argument("--seconds", type=float, default=2.0, help="of timing; 0: none")
     flags, overrides = parser.parse_known_args(arguments)
-    if flags.devices < 0 or flags.seconds < 0:
-        raise UsageError("--devices and --seconds must not be negative")
+    if flags.devices < 0 or not 0 <= flags.seconds < math.inf:
+        raise UsageError("--devices and --seconds must be finite and not be negative")
     memory = parse_bytes(flags.memory) if flags.memory else 0
 
     config = load_config(flags.config, overrides)
@@ -75,26 +76,28 @@ def main(arguments: list[str]) -> None:
     if step.seeds or config.train.microbatches > 1:
         flops, moved = work_without_loops(share(config, here, devices), experiment.dataset)
         cost = cost._replace(flops=flops / here, bytes=moved / here)
-    images = config.data.batch_size * draws_per_step(step.game.schedule) * max(1, step.seeds)
+    images = config.data.batch_size * draws_per_step(step.game.schedule)  # of each seed
+    of_each = f" of each of {step.seeds} seeds" if step.seeds else ""
     sizes = {
         player: count_parameters(params) // max(1, step.seeds)
         for player, params in state.params.items()
     }
 
-    say("devices", f"{devices}, each with {images // devices} images a step; here "
+    say("devices", f"{devices}, each with {images * max(1, step.seeds) // devices} images a "
+        "step; here "
         f"{describe_devices()}")  # fmt: skip
     say("parameters", ", ".join(f"{player} {size:,}" for player, size in sizes.items()))
     say("a step", f"{count(cost.flops * devices, 'FLOP')}, {count(cost.bytes * devices, 'B')} "
         "read and written, on all devices")  # fmt: skip
     say("memory", f"{count(cost.memory, 'B')} on each device: {count(cost.held, 'B')} of state and "
         f"data, {count(cost.used, 'B')} within the step")  # fmt: skip
-    say("the run", f"{step.steps:,} steps, {step.steps * images:,} images")
+    say("the run", f"{step.steps:,} steps, {step.steps * images:,} images{of_each}")
     if flags.seconds:
         speed = steps_per_second(step, flags.seconds)
         whole = step.steps / speed
-        say("speed", f"{speed * images:,.0f} images/s, {speed:.3g} steps/s, timed here")
+        say("speed", f"{speed * images:,.0f} images/s{of_each}, {speed:.3g} steps/s, timed here")
         say("time", f"{clock(whole)} of steps, without compiling, samples, scores and checkpoints")
-    if here != devices:
+    if here < devices:
         say("left out", f"the exchange of gradients: {here} of {devices} devices were there")
     if memory:
         batch, cost, fails = largest_batch(config, experiment.dataset, here, devices, memory)

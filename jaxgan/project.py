@@ -9,6 +9,7 @@ known, and how far the found ones are from them is said.
 """
 
 import argparse
+import math
 from functools import partial
 from pathlib import Path
 
@@ -31,6 +32,7 @@ from jaxgan.projection import (
     pixel_distance,
     project,
     signal_to_noise,
+    style_distance,
 )
 from jaxgan.styles import Generator, Styles, mean_style, space_of
 from jaxgan.trained import load_generator
@@ -80,8 +82,8 @@ def main(arguments: list[str]) -> None:
     np.savez_compressed(flags.out / "projected.npz", **arrays, distances=found.distances)
     print(f"PSNR {signal_to_noise(found.image, target):.2f} dB; {flags.out / 'comparison.png'}")
     if known is not None:
-        apart = np.linalg.norm(found.styles - known, axis=-1).mean()
-        print(f"styles {apart / np.linalg.norm(known - mean_style(generator)):.3g} of the known")
+        apart = style_distance(found.styles, np.asarray(known), np.asarray(mean_style(generator)))
+        print(f"styles {apart:.3g} from the known, where the mean style is 1 away")
 
 
 def parse(arguments: list[str]) -> argparse.Namespace:
@@ -108,7 +110,7 @@ def parse(arguments: list[str]) -> argparse.Namespace:
         raise UsageError("name an image: --image FILE, or --seed N for one of the generator's own")
     if flags.seed is not None and not 0 <= flags.seed < MAX_SEED:
         raise UsageError(f"--seed must be in 0..2**32-1; got {flags.seed}")
-    if flags.steps < 1 or not flags.rate > 0:
+    if flags.steps < 1 or not 0 < flags.rate < math.inf:
         raise UsageError("--steps and --rate must be positive")
     if flags.features not in ("", "none", *FEATURES):
         raise unknown("feature network", flags.features, ["none", *FEATURES])

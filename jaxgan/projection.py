@@ -48,6 +48,15 @@ def pixel_distance(x: jax.Array, y: jax.Array) -> jax.Array:
     return total
 
 
+def style_distance(styles: np.ndarray, known: np.ndarray, mean: np.ndarray) -> float:
+    """How far styles [layers, w_dim] are from known ones, where their mean [w_dim] is 1 away.
+
+    Distances are means over layers, so that who finds the mean has found nothing: 1.
+    """
+    apart, length = (np.linalg.norm(x - known, axis=-1).mean() for x in (styles, mean))
+    return float(apart / length)
+
+
 def perceptual_distance(network: FeatureNetwork) -> Distance:
     """How far apart the layers of a network see images, and `pixel_distance`, which is exact."""
 

@@ -48,12 +48,12 @@ def main(arguments: list[str]) -> None:
     )
     if flags.vector:
         game = told(game, flags.vector)
+    points = len(game.gen.image_shape) == 1
+    if points and (flags.out or not flags.npz):
+        raise UsageError("this generator makes points and no images; save them with --npz alone")
     maker = Maker(space_of(game), ema, flags)
     plan = maker.plan()
     images = maker.images(plan)
-    points = images.ndim == 2
-    if points and (flags.walk or not flags.npz):
-        raise UsageError("this generator makes points and no images; save them with --npz")
     if flags.npz:
         arrays = {"points": images} if points else {"images": to_uint8(images)}
         if plan.labels is not None:
@@ -67,7 +67,7 @@ def main(arguments: list[str]) -> None:
         ]
         FILMS[flags.out.suffix](flags.out, np.stack(frames))
         print(f"{flags.walk} frames in {flags.out}")
-    elif flags.out and not points:
+    elif flags.out:
         grid = in_rows(images, plan.columns)
         save_grid(flags.out, grid)
         print(f"grid of {grid.shape[0]} x {grid.shape[1]} images in {flags.out}")
@@ -121,7 +121,7 @@ def parse(arguments: list[str]) -> argparse.Namespace:
         "class 1), to sweep, 8; latents that a walk leads through, 4; sources to mix, 6 by 6; "
         "images that --sefa moves, 1",
     )
-    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--seed", type=int, help="of all latents; default 0")
     parser.add_argument("--seeds", default="", metavar="1,2,5-8", help="an image of each")
     parser.add_argument(
         "--label",
@@ -165,7 +165,7 @@ def parse(arguments: list[str]) -> argparse.Namespace:
         "--layers", default="", metavar="0,4-7", help="of --mix (default: the coarser half), --sefa"
     )
     parser.add_argument(
-        "--strength", type=float, default=3.0, help="how far --sefa goes in w, both ways"
+        "--strength", type=float, help="how far --sefa goes in w, both ways; default 3"
     )
     parser.add_argument(
         "--out", type=Path, help="grid as PNG, walk as GIF or MP4; default grid.png or walk.gif"
@@ -175,6 +175,9 @@ def parse(arguments: list[str]) -> argparse.Namespace:
 
     if flags.num is not None and flags.num < 1:
         raise UsageError(f"--num must be positive; got {flags.num}")
+    if flags.seed is not None and flags.seeds:
+        raise UsageError("--seeds has a seed for each image; drop --seed")
+    flags.seed = flags.seed or 0
     if not 0 <= flags.seed < MAX_SEED:
         raise UsageError(f"--seed must be in 0..2**32-1; got {flags.seed}")
     if flags.seeds and flags.num:
@@ -185,6 +188,9 @@ def parse(arguments: list[str]) -> argparse.Namespace:
     for name, count in (("--interpolate", flags.interpolate), ("--walk", flags.walk)):
         if count is not None and count < 2:
             raise UsageError(f"{name} needs at least 2 images; got {count}")
+    if flags.strength is not None and not flags.sefa:
+        raise UsageError("--strength is of --sefa")
+    flags.strength = 3.0 if flags.strength is None else flags.strength
     if flags.sefa is not None and flags.sefa < 1 or not math.isfinite(flags.strength):
         raise UsageError("--sefa must be positive, and --strength a number")
     asked = [f"--{kind}" for kind in KINDS if getattr(flags, kind)]

@@ -343,13 +343,18 @@ def check(config: ConfigDict) -> None:
     for path in NOT_NEGATIVE:
         if get(config, path) < 0:
             raise UsageError(f"config.{path} must not be negative; got {get(config, path)}")
-    if config.seed >= 2**32:
-        raise UsageError(f"config.seed must be less than 2**32; got {config.seed}")
+    if config.seed + config.seeds > 2**32:
+        others = f", and so must the last of {config.seeds}" * (config.seeds > 1)
+        raise UsageError(f"config.seed must be less than 2**32{others}; got {config.seed}")
     if not 0 <= config.train.ema < 1:
         raise UsageError(f"config.train.ema must be in [0, 1); got {config.train.ema}")
     if config.train.ema_half_life and not config.train.ema:
         raise UsageError(
             "config.train.ema=0 turns averaging off; for train.ema_half_life leave it positive"
+        )
+    if config.train.ema_half_life and config.train.ema != DEFAULTS["train"]["ema"]:
+        raise UsageError(
+            f"config.train.ema={config.train.ema} changes nothing beside config.train.ema_half_life"
         )
     # What has a meaning only beside another field, by that field.
     for path, beside in {
@@ -362,6 +367,12 @@ def check(config: ConfigDict) -> None:
         if not get(config, beside) and get(config, path) != get(DEFAULTS, path):
             raise UsageError(
                 f"config.{path}={get(config, path)!r} changes nothing without config.{beside}"
+            )
+    for name in ("decay", "every"):
+        if config.top_k.least == 1 and config.top_k[name] != DEFAULTS["top_k"][name]:
+            raise UsageError(
+                f"config.top_k.{name}={config.top_k[name]} changes nothing while all fakes count: "
+                "config.top_k.least=1"
             )
     for name in ("least", "decay"):
         if not 0 < config.top_k[name] <= 1:
@@ -394,11 +405,14 @@ def check(config: ConfigDict) -> None:
     changing = {f"terms.{name}": (fields, TERM) for name, fields in config.terms.items()}
     changing |= {f"optim.{name}": (fields, OPTIMIZER) for name, fields in config.optim.items()}
     for path, (fields, defaults) in changing.items():
-        if fields.schedule == "constant" and fields.final != defaults["final"]:
-            raise UsageError(
-                f"config.{path}.final={fields.final} needs a schedule that ends there: "
-                f"config.{path}.schedule, linear or cosine"
-            )
+        if fields.get("steps", 0) < 0:
+            raise UsageError(f"config.{path}.steps must not be negative; got {fields.steps}")
+        for field in {"final", "steps"} & defaults.keys():
+            if fields.schedule == "constant" and fields[field] != defaults[field]:
+                raise UsageError(
+                    f"config.{path}.{field}={fields[field]} needs a schedule that ends there: "
+                    f"config.{path}.schedule, linear or cosine"
+                )
 
 
 def get(config: Any, path: str) -> Any:

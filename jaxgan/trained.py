@@ -18,7 +18,19 @@ from jaxgan.games.adversarial import AdversarialGame
 from jaxgan.games.standing import BATCH_STATISTICS
 from jaxgan.workdir import read_config
 
-WEIGHTS = ("ema", "raw")
+
+def _averaged(holder: Checkpoints, step: int, like: TrainState) -> dict[str, Any]:
+    return holder.read(step, {"step": like.step, "ema": like.ema})["ema"]
+
+
+def _raw(holder: Checkpoints, step: int, like: TrainState) -> dict[str, Any]:
+    parts = {"params": like.params, "variables": like.variables}
+    wanted = {part: {"gen": of_players["gen"]} for part, of_players in parts.items()}
+    found = holder.read(step, {"step": like.step} | wanted)
+    return {part: found[part]["gen"] for part in parts}
+
+
+WEIGHTS = {"ema": _averaged, "raw": _raw}
 
 
 class Trained(NamedTuple):
@@ -42,7 +54,7 @@ def load_generator(
     """The generator of a run.
 
     checkpoint: "last", "best" (by the first of `eval.metrics`), or a step.
-    weights: "ema", averaged over training, or "raw", as the optimizer left them.
+    weights: of WEIGHTS: "ema", averaged over training, or "raw", as the optimizer left them.
     batch_statistics: "ema", collected in training, or "standing", measured anew (standing.py)
       with latents of `seed`.
     member: which of the runs, where `seeds` trained several.
@@ -51,15 +63,8 @@ def load_generator(
       UsageError: no run, no checkpoint, or not that one.
     """
 
-    def generator_of(holder, step, like):
-        if weights == "ema":
-            return holder.read(step, {"step": like.step, "ema": like.ema})["ema"]
-        parts = {"params": like.params, "variables": like.variables}
-        wanted = {part: {"gen": of_players["gen"]} for part, of_players in parts.items()}
-        found = holder.read(step, {"step": like.step} | wanted)
-        return {part: found[part]["gen"] for part in parts}
-
-    config, game, step, generator = _load(workdir, checkpoint, member, generator_of)
+    read = choose("weights", WEIGHTS, weights)
+    config, game, step, generator = _load(workdir, checkpoint, member, read)
     of_kind = choose("batch statistics", BATCH_STATISTICS, batch_statistics)
     generator = of_kind(game, generator, jax.random.key(seed))
     return Trained(config, game, generator, step)

@@ -1,7 +1,10 @@
 """What a program prints where something fails."""
 
+import os
 import subprocess
 import sys
+
+import pytest
 
 PROGRAM = """
 from absl import logging
@@ -41,12 +44,36 @@ cli.run(main)
 """
 
 
-def test_a_program_whose_reader_has_gone_ends_in_silence():
-    """As with `| head`."""
-    with subprocess.Popen(
-        [sys.executable, "-c", ENDLESS], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
-    ) as running:
+UNWRITABLE = """
+from jaxgan import cli
+
+cli.run(lambda arguments: open("/proc/none/grid.png", "w"))
+"""
+
+
+def test_what_cannot_be_written_is_one_line():
+    done = subprocess.run([sys.executable, "-c", UNWRITABLE], capture_output=True, text=True)
+    assert done.returncode == 1
+    (line,) = done.stderr.splitlines()
+    assert line.startswith("error: ") and "/proc/none/grid.png" in line
+
+
+def test_with_a_traceback_wrong_input_has_its_own_status():
+    program = "from jaxgan import cli, main; cli.run(main.main)"
+    command = [sys.executable, "-c", program, "--config", "none.py"]
+    done = subprocess.run(
+        command, capture_output=True, text=True, env={**os.environ, "JAXGAN_TRACEBACK": "1"}
+    )
+    assert done.returncode == 2 and "Traceback" in done.stderr
+
+
+@pytest.mark.parametrize("errors_too", [False, True])
+def test_a_program_whose_reader_has_gone_ends_in_silence(errors_too):
+    """As with `| head` and `2>&1 | head`."""
+    errors = subprocess.STDOUT if errors_too else subprocess.PIPE
+    command = [sys.executable, "-c", ENDLESS]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=errors, text=True) as running:
         assert running.stdout.readline() == "a line\n"
         running.stdout.close()
-        assert running.stderr.read() == ""
+        assert errors_too or running.stderr.read() == ""
         assert running.wait() == 141

@@ -56,6 +56,37 @@ def test_a_term_can_be_added_by_its_fields():
     assert config.terms.to_dict() == {"r1": TERM | {"weight": 0.5, "interval": 16}}
 
 
+@pytest.mark.parametrize(
+    ("overrides", "terms"),
+    [
+        (["--config.terms={}", "--config.terms.r1.weight=3"], {"r1": TERM | {"weight": 3.0}}),
+        (["--config.terms.r1={'weight': 3}"], {"r1": TERM | {"weight": 3.0}}),
+        (
+            ["--config.terms.r1={'weight': 3}", "--config.terms.r1.interval=4"],
+            {"r1": TERM | {"weight": 3.0, "interval": 4}},
+        ),
+        (
+            ["--config.terms.mine.name=r1", "--config.terms.mine.weight=2"],
+            {"mine": TERM | {"name": "r1", "weight": 2.0}},
+        ),
+        (
+            ["--config.terms.wgan_gp.player=disc"],
+            {"wgan_gp": load_config(DEFAULT, ["--config.terms={'wgan_gp': {}}"]).terms.wgan_gp
+             .to_dict() | {"player": "disc"}},
+        ),
+    ],
+)  # fmt: skip
+def test_a_term_is_said_as_a_whole_or_by_its_fields(overrides, terms):
+    assert load_config(DEFAULT, overrides).terms.to_dict() == terms
+
+
+def test_the_last_of_many_seeds_is_a_seed():
+    many = "--config.seeds=2"
+    assert load_config(DEFAULT, [many, f"--config.seed={2**32 - 2}"]).seeds == 2
+    with pytest.raises(UsageError, match="less than .*and so must the last of 2"):
+        load_config(DEFAULT, [many, f"--config.seed={2**32 - 1}"])
+
+
 def test_another_network_keeps_what_it_shares_with_the_files():
     config = load_config(DEFAULT, ["--config.gen.name=mlp", "--config.gen.hidden=(8,)"])
     assert config.gen.name == "mlp"
@@ -81,6 +112,10 @@ WRONG = {
     "--config.terms.r1.weigth=1": ["config.terms.r1.weigth", "config.terms.r1.weight"],
     "--config.augment={'instance_noise': 3}": ["config.augment.instance_noise must be a dict"],
     "--config.gen.name=os:path": ["os:path"],
+    "--config.gen.name=.x:foo": ["cannot import '.x'", "TypeError"],
+    "--config.terms.r1.steps=100": ["config.terms.r1.steps=100 needs a schedule"],
+    "--config.terms.r1.steps=-1": ["terms.r1.steps must not be negative"],
+    "--config.top_k.every=7": ["top_k.every=7 changes nothing"],
     "--config.terms.r1.interval=1.5": ["config.terms.r1.interval must be int"],
     "--config.train.steps=0": ["config.train.steps must be positive; got 0"],
     "--config.data.batch_size=-4": ["config.data.batch_size must be positive; got -4"],

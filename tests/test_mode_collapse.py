@@ -64,5 +64,19 @@ def test_seeds_of_several_lines_count_together():
     assert run.pooled(lines[:1])["each"] == {"eval/modes": [9.0]}
 
 
+def test_results_of_a_former_config_do_not_count(tmp_path, monkeypatch):
+    cell = run.Cell("grid", "packs of 1", "configs/pacgan_grid.py", {}, ("eval/modes",))
+    of_cell = {"table": "toy", "row": cell.row, "column": cell.column}
+    lines = [
+        line_of([1.0]) | of_cell,  # of before lines said it
+        line_of([2.0], "--config.seed=1") | of_cell | {"recipe": run.recipe(cell.config)},
+        line_of([3.0], "--config.seed=2") | of_cell | {"recipe": "0123abcd"},
+    ]
+    monkeypatch.setattr(run, "RESULTS", tmp_path / "results.jsonl")
+    run.RESULTS.write_text("\n".join(map(json.dumps, lines)))
+    _, (found,) = run.newest("toy", [cell])
+    assert found["each"]["eval/modes"] == [1.0, 2.0]
+
+
 def test_a_diverged_cell_says_so():
     assert run.found(run.pooled([line_of([], "--config.seeds=1")])) == "diverged"

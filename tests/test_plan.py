@@ -43,6 +43,13 @@ def test_a_plan_says_what_was_compiled_and_trains_nothing(tmp_path, monkeypatch,
     assert not list(tmp_path.iterdir())
 
 
+def test_images_of_a_plan_are_those_of_a_seed(capsys):
+    plan.main(["--config", SMOKE, "--seconds", "0", "--config.seeds=3", *TOY])
+    said = capsys.readouterr().out
+    assert "20 steps, 320 images of each of 3 seeds" in said
+    assert f"each with {3 * 16 // jax.device_count()} images a step" in said
+
+
 def test_lazy_terms_cost_as_often_as_they_are_due(experiment):
     lazy = build(load_config(SMOKE, [*TOY, "--config.terms.r1.interval=4"])).run
     always = build(load_config(SMOKE, [*TOY, "--config.terms.r1.interval=1"])).run

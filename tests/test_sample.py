@@ -56,6 +56,28 @@ def test_a_seed_is_the_same_image_whatever_else_is_in_the_list(drawn):
     assert (few["images"][0] != few["images"][1]).any()
 
 
+def test_a_seed_may_be_any_of_32_bits(drawn):
+    of = 2**32 - 1
+    large = drawn("--seeds", f"0,{of}")
+    assert large["labels"].tolist() == [0, of % 10]
+    one = drawn("--seed", of, "--num", 1, "--label", of % 10)["images"][0]
+    assert np.abs(one.astype(int) - large["images"][1]).max() <= 1
+
+
+def test_points_are_saved_and_not_drawn(tmp_path):
+    workdir = tmp_path / "points"
+    main.main(
+        ["--config", f"{ROOT}/configs/relativistic_grid.py:smoke", "--workdir", str(workdir),
+         "--config.train.steps=1", "--config.eval.every=0", "--config.sample.every=0"]
+    )  # fmt: skip
+    npz = tmp_path / "points.npz"
+    for wrong in (["--npz", str(npz), "--out", str(tmp_path / "x.png")], [], ["--walk", "3"]):
+        with pytest.raises(UsageError, match="save them with --npz alone"):
+            sample.main(["--workdir", str(workdir), *wrong])
+    sample.main(["--workdir", str(workdir), "--npz", str(npz), "--num", "5"])
+    assert np.load(npz)["points"].shape == (5, 2)
+
+
 def test_a_grid_of_classes_has_a_row_for_each_at_the_same_latents(drawn, conditional, tmp_path):
     every = drawn("--label", "all", "--num", 3)
     assert every["labels"].tolist() == np.repeat(np.arange(10), 3).tolist()
@@ -149,6 +171,8 @@ def test_without_ffmpeg_there_is_one_line(monkeypatch, tmp_path):
         (["--label", "cat"], "a class, several as 1,2,5, or all"),
         (["--seeds", "1-"], "must look like"),
         (["--seeds", "1,2", "--num", "3"], "drop --num"),
+        (["--seeds", "1,2", "--seed", "0"], "drop --seed"),
+        (["--strength", "9"], "--strength is of --sefa"),
         (["--truncation", "0"], "--truncation must be positive for a generator without styles"),
         (["--truncation", "nan"], "--truncation must be positive for a generator without styles"),
         (["--walk", "1"], "at least 2"),

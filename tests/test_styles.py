@@ -14,7 +14,7 @@ from jaxgan.grids import Maker
 from jaxgan.networks import NETWORKS
 from jaxgan.networks.apply import init
 from jaxgan.objectives.losses import LOSSES
-from jaxgan.projection import pixel_distance, ramp, signal_to_noise
+from jaxgan.projection import pixel_distance, ramp, signal_to_noise, style_distance
 from jaxgan.projection import project as find
 from jaxgan.styles import directions, mean_style, mixed, space_of
 from jaxgan.trained import load_generator
@@ -194,12 +194,21 @@ def test_distances_and_rates_of_projection():
     assert signal_to_noise(np.zeros(4), np.full(4, 0.2)) == pytest.approx(20.0)
 
 
+def test_who_finds_the_mean_style_has_found_nothing():
+    mean, known = np.arange(4.0), np.tile(np.arange(4.0)[::-1], (6, 1))
+    assert style_distance(np.tile(mean, (6, 1)), known, mean) == pytest.approx(1.0)
+    assert style_distance(known, known, mean) == 0.0
+    assert style_distance(2 * known - mean, known, mean) == pytest.approx(1.0)  # as far beyond
+    half = np.where(np.arange(6)[:, None] < 3, known, mean)
+    assert style_distance(half, known, mean) == pytest.approx(0.5)
+
+
 def test_the_program_writes_a_picture_and_the_styles(workdir, tmp_path, capsys):
     out = tmp_path / "found"
     flags = ["--workdir", str(workdir), "--steps", "3", "--out", str(out)]
     project.main([*flags, "--seed", "2", "--label", "4", "--features", "none"])
     said = capsys.readouterr().out
-    assert "PSNR" in said and "of the known" in said
+    assert "PSNR" in said and "from the known, where the mean style is 1 away" in said
     saved = dict(np.load(out / "projected.npz", allow_pickle=False))
     assert saved["styles"].shape == (6, 8) and saved["distances"].shape == (3,)
     npz = tmp_path / "own.npz"
@@ -210,7 +219,7 @@ def test_the_program_writes_a_picture_and_the_styles(workdir, tmp_path, capsys):
 
     Image.new("RGB", (40, 30), (200, 10, 10)).save(tmp_path / "photo.png")
     project.main([*flags, "--image", str(tmp_path / "photo.png"), "--space", "w+"])
-    assert "of the known" not in capsys.readouterr().out
+    assert "from the known" not in capsys.readouterr().out
     saved = dict(np.load(out / "projected.npz"))
     assert saved["target"].shape == (16, 16, 1) and np.ptp(saved["target"]) == 0
     assert np.isfinite(saved["distances"]).all()

@@ -25,6 +25,8 @@ def curve(workdirs: list[Path], metric: str) -> tuple[list[int], np.ndarray]:
     for workdir in workdirs:
         lines = [line for line in read_metrics(workdir / "metrics.jsonl") if metric in line]
         each = [line.get("seeds", {}).get(metric, [line[metric]]) for line in lines]
+        if not each:
+            raise SystemExit(f"{workdir}/metrics.jsonl has no {metric}")
         columns.append(np.array(each, float))
     return [line["step"] for line in lines], np.concatenate(columns, axis=1)
 
@@ -35,6 +37,8 @@ def main() -> None:
     parser.add_argument("--metric", default="eval/modes")
     parser.add_argument("--out", type=Path, required=True)
     flags = parser.parse_args()
+    if wrong := [run for run in flags.runs if not all(run.partition("="))]:
+        parser.error(f"runs are named LABEL=WORKDIR; got {wrong[0]}")
     figure, axes = plt.subplots(figsize=(6, 3.8))
     for run in flags.runs:
         label, _, workdirs = run.partition("=")

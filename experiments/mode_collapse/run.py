@@ -18,8 +18,9 @@ All seeds of a cell train in one program. --quick is the first table with small 
 steps: it shows what the laboratory does, not what the paper found. Appends a line for each cell to
 results.jsonl beside this file, with the commit that last changed jaxgan/; runs stay in
 runs/mode_collapse/ and go on where they stopped, as long as that is the same.
---print trains nothing and prints the table of the newest lines; those of the same training with
-other seeds (--seeds 1 --override=--config.seed=7: the eighth alone) count together.
+--print trains nothing and prints the table of the newest lines, of what the config files say today;
+those of the same training with other seeds (--seeds 1 --override=--config.seed=7: the eighth alone)
+count together.
 """
 
 import argparse
@@ -31,12 +32,13 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from datetime import date
+from functools import cache
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
 
-from jaxgan.config import load_config, to_json
+from jaxgan.config import from_file, load_config, to_json
 
 HERE = Path(__file__).parent
 RESULTS = HERE / "results.jsonl"
@@ -191,6 +193,7 @@ def play(table: str, cell: Cell, seeds: int, overrides: list[str]) -> dict:
         "column": cell.column,
         "seeds": seeds,
         "config": cell.config,
+        "recipe": recipe(cell.config),
         "overrides": [FOLDER.sub(r"\1DIR", text) for text in given],
         "code": code,
     }
@@ -213,6 +216,13 @@ def version() -> str:
     ).stdout.strip()
     commit = of_package("log", "-1", "--format=%h")
     return commit + "+" * bool(commit and of_package("status", "--porcelain"))
+
+
+@cache
+def recipe(config: str) -> str:
+    """What a config file says, whatever its words: eight hexadecimal digits."""
+    said = to_json(from_file(str(HERE.parents[1] / config)))
+    return hashlib.sha256(said.encode()).hexdigest()[:8]
 
 
 def told(command: list[str]) -> tuple[int, str]:
@@ -267,11 +277,14 @@ def as_grid(cells: list[Cell], lines: list[dict]) -> str:
 
 
 def newest(table: str, cells: list[Cell]) -> tuple[list[Cell], list[dict]]:
-    """The cells that results.jsonl has, and their newest results, of seeds from several lines."""
+    """The cells that results.jsonl has, and their newest results, of seeds from several lines.
+
+    Those of a config file that says something else today do not count.
+    """
     lines = [json.loads(text) for text in RESULTS.read_text().splitlines()]
     of_cell: dict[tuple[str, str], list[dict]] = {}
     for line in lines:
-        if line["table"] == table:
+        if line["table"] == table and line.get("recipe") in (None, recipe(line["config"])):
             of_cell.setdefault((line["row"], line["column"]), []).append(line)
     kept = [cell for cell in cells if (cell.row, cell.column) in of_cell]
     return kept, [pooled(of_cell[cell.row, cell.column]) for cell in kept]
@@ -317,6 +330,8 @@ def main() -> None:
     if flags.quick and flags.table not in (None, "toy"):
         parser.error("--quick is a small form of --table toy alone")
     flags.table = flags.table or "toy"
+    if flags.packs != PACKS and flags.table not in ("toy", "stacked"):
+        parser.error("--packs is of the tables toy and stacked")
     table = "quick" if flags.quick else flags.table
     cells = list(TABLES[flags.table](flags))
     for axis in ("row", "column"):

@@ -9,7 +9,7 @@ from flax.errors import FlaxError
 from ml_collections import ConfigDict
 
 from jaxgan.build.data import example_batch
-from jaxgan.errors import UsageError
+from jaxgan.errors import UsageError, first_line
 from jaxgan.games.adversarial import AdversarialGame
 from jaxgan.games.terms import asks_generator
 
@@ -25,7 +25,7 @@ def mended_by_user(what: str) -> Iterator[None]:
     except UsageError:
         raise
     except MENDED as error:
-        line = next(iter(str(error).strip().splitlines()), type(error).__name__)
+        line = first_line(error)
         if isinstance(error, ValueError):  # written for the user, as ours are
             raise UsageError(line) from error
         raise UsageError(f"{what}: {line} (JAXGAN_TRACEBACK=1 shows where)") from error
@@ -36,7 +36,7 @@ def check_batch(config: ConfigDict) -> None:
     devices, size = jax.device_count(), config.data.batch_size
     parts, shards = config.train.microbatches, config.train.state_shards
     factors = {}
-    if config.seeds == 1:  # of many each has its whole batch on one device
+    if config.seeds == 1 and devices > 1:  # of many each has its whole batch on one device
         factors[f"the {devices} devices"] = devices
     if parts > 1:
         factors[f"{parts} microbatches"] = parts

@@ -85,7 +85,7 @@ def build_beginning(config: ConfigDict, game: AdversarialGame) -> Callable:
         is missed only by who begins: one that goes on has no need of it.
     """
     fields, optimizers = config.init, build_optimizers(config)
-    if not (fields.workdir or fields.freeze or fields.skip):
+    if not (fields.workdir or fields.freeze):
         return Run.begin
     new = partial(init_state, game, optimizers)
     state = jax.eval_shape(new, jax.random.key(0), example_batch(config))

@@ -54,6 +54,8 @@ def train(run: Run, workdir: Path) -> dict[str, Any]:
             history = History(workdir / "events.jsonl")
             while summary is None:
                 summary = start_once(run, workdir, calls, history, stop)
+    except BrokenPipeError:  # whoever read what is printed has gone
+        raise
     except OSError as error:
         raise Failure(
             f"{error.filename or workdir}: {error.strerror or first_line(error)}; when that is "

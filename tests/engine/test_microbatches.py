@@ -103,7 +103,7 @@ def test_every_example_is_in_one_part_and_comes_back_to_its_place():
             ["--config.terms={'orthogonal': {'player': 'gen'}}"],
             "terms of the generator's parameters",
         ),
-        (["--config.data.batch_size=16"], "1 devices times 3 microbatches, such as 15 or 18; got"),
+        (["--config.data.batch_size=16"], "a multiple of 3 microbatches, such as 15 or 18; got"),
     ],
 )
 def test_what_needs_the_whole_batch_is_refused(overrides, message):
