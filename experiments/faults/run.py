@@ -220,13 +220,14 @@ class Campaign:
         for _ in range(self.random.randint(1, 3)):
             training = self.random.random() < 0.8
             instant = self.random.uniform(0, self.seconds if training else 1.0)
-            there = whole_steps(workdir)
+            there, before = whole_steps(workdir), set(leftovers(workdir))
             process = Started(workdir)
             killed = process.signal(signal.SIGKILL, instant, training=training)
             ended = process.wait()
             lost += self.lost(ended, there)
             kills += killed and ended.status == -signal.SIGKILL
-            remains += bool(leftovers(workdir))
+            new = set(leftovers(workdir)) - before
+            remains += any(name.endswith(".saving") for name in new)
         there = whole_steps(workdir)
         ended = Started(workdir).wait()
         lost += self.lost(ended, there)

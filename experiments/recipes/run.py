@@ -32,6 +32,7 @@ def train(config: Path, seed: int, data_dir: str, overrides: list[str]) -> dict:
         "seconds": summary["seconds"],
         "images_per_sec": summary["images_per_sec"],
         "swd": summary["last"].get("eval/swd"),
+        "num": json.loads((workdir / "config.json").read_text())["eval"]["num"],
         "parameters": summary["parameters"],
         "device": summary["device"],
         "jax": summary["jax"],
@@ -39,13 +40,13 @@ def train(config: Path, seed: int, data_dir: str, overrides: list[str]) -> dict:
 
 
 def table(lines: list[dict]) -> str:
-    rows = ["| recipe | seed | steps | minutes | images/s | swd |", "|---|---|---|---|---|---|"]
+    rows = ["| recipe | seed | steps | minutes | images/s | swd | of fakes |", "|---" * 7 + "|"]
     for line in sorted(lines, key=lambda line: (line["config"], line["seed"])):
         name = " ".join([line["config"], *line["overrides"]])
         minutes, swd = line["seconds"] / 60, line["swd"]
         rows.append(
             f"| {name} | {line['seed']} | {line['steps']} | {minutes:.1f} "
-            f"| {line['images_per_sec']:.0f} | {swd:.3f} |"
+            f"| {line['images_per_sec']:.0f} | {swd:.3f} | {line['num']} |"
         )
     return "\n".join(rows)
 

@@ -68,7 +68,8 @@ def shares(events: list[dict], program: str) -> str:
     scopes = dict(re.findall(r'%?([\w.-]+) = .*op_name="([^"]*)"', program))
     total, inside = 0.0, collections.Counter()
     for event in events:
-        if name := event.get("args", {}).get("hlo_op"):
+        name = event.get("args", {}).get("hlo_op", "while")
+        if not name.startswith("while"):
             total += event["dur"]
             words = re.split(r"\W+", scopes.get(name, ""))
             inside.update({part: event["dur"] for part, scope in PARTS.items() if scope in words})
@@ -79,8 +80,8 @@ def table(events: list[dict]) -> str:
     """Milliseconds a step of every kind of operation, the longest first."""
     total, count = collections.Counter(), collections.Counter()
     for event in events:
-        name = event.get("args", {}).get("hlo_op")
-        if name:
+        name = event.get("args", {}).get("hlo_op", "while")
+        if not name.startswith("while"):  # what a loop does has events of its own
             kind = name.split(".")[0]
             total[kind] += event["dur"] / 1000 / STEPS
             count[kind] += 1

@@ -11,7 +11,8 @@ def count_flops(traced) -> int:
 
     What nobody uses is dropped first, and equal operations on equal operands count once, as the
     compiler has it. A convolution costs 2 * outputs * kernel * inputs and each of its adjoints the
-    same; products with the zeros of a dilated or padded operand are not counted.
+    same; products with the zeros of a dilated operand are not counted, those with the zeros around
+    an image are.
     """
     jaxpr = getattr(traced, "jaxpr", traced)
     jaxpr, _ = partial_eval.dce_jaxpr(jaxpr, [True] * len(jaxpr.outvars))

@@ -74,7 +74,8 @@ def next_chance(
 ) -> Memory:
     """After a turn of the discriminator, whose logits of reals are [B].
 
-    Every so many turns an adaptive p moves by their images over `kimg` thousand, within [0, 1].
+    Every so many turns an adaptive p moves by their images over `kimg` thousand, within [0, 1]; a
+    pack of several images has one logit and counts as one.
     """
     now = jnp.mean(jnp.sign(real_logits.astype(jnp.float32)))
     turns = memory["turns"] + 1
