@@ -114,7 +114,8 @@ class Generator(nn.Module):
 class Discriminator(nn.Module):
     """Images to logits; `width` is the number of channels after the first layer.
 
-    norm_first: the first layer is normed too; without, it sees the pixels as they are.
+    norm_first: the first layer is normed too; without, it sees the pixels as they are. With batch
+      norm the contrast of a batch is then out of sight, and fakes may stay grey.
     leak: the slope below 0.
     minibatch: of MINIBATCH, before the last layer.
     conditioning: of heads.HEADS, with `embed_dim` for those that have an embedding.

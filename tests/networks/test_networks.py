@@ -139,6 +139,22 @@ def test_dcgan_ends_in_a_convolution_and_starts_with_a_norm_where_it_is_asked():
     assert "bias" not in disc_params["Conv_0"]
 
 
+@pytest.mark.parametrize("norm_first", [True, False])
+def test_a_norm_in_the_first_layer_hides_the_contrast(norm_first):
+    disc = NETWORKS["dcgan"].Discriminator(
+        image_shape=(8, 8, 1), width=2, norm="batch", norm_first=norm_first
+    )
+    images = jax.random.normal(jax.random.key(0), (6, 8, 8, 1))
+    variables = disc.init(jax.random.key(1), images, train=True)
+    variables = jax.tree.map(lambda leaf: 0.5 + 10 * leaf, variables)  # a bias everywhere
+    logits = [
+        disc.apply(variables, scale * images, train=True, mutable=["batch_stats", "intermediates"])
+        for scale in (1.0, 0.5)
+    ]
+    full, half = (found for found, _ in logits)
+    assert np.allclose(full, half, rtol=1e-3) == norm_first
+
+
 def test_dcgan_leaks_as_much_as_it_is_told():
     """Where no activation is positive, the logit is in proportion to the leak."""
     shape = (4, 4, 1)
