@@ -12,9 +12,9 @@ After Metz et al. 2017, as PacGAN's table 3 has it (Lin et al. 2018): 78.5 modes
 steps are those of the authors' program but for one layer: its discriminator has batch norm after
 the first convolution too (--config.disc.norm_first=True), so that no contrast is in its sight, and
 after 7,000 steps fakes are still grey. Their program counts fakes with the statistics of their own
-batch; here those are measured anew before a score. Measured 2026-11-23, seed 0, on a core of a CPU (Intel
-Xeon): 205 modes after 5,000 steps without a remedy (7 minutes), 547 with 5 unrolled steps (16), 765
-after 8,000 with 10 (39). Table and command: experiments/mode_collapse.
+batch; here those are measured anew before a score. Measured 2026-11-23, seed 0, on a core of a CPU
+(Intel Xeon): 205 modes after 5,000 steps without a remedy (7 minutes), 547 with 5 unrolled steps
+(16), 765 after 8,000 with 10 (39). Table and command: experiments/mode_collapse.
 """
 
 from ml_collections import ConfigDict

@@ -352,10 +352,6 @@ def check(config: ConfigDict) -> None:
         raise UsageError(
             "config.train.ema=0 turns averaging off; for train.ema_half_life leave it positive"
         )
-    if config.train.ema_half_life and config.train.ema != DEFAULTS["train"]["ema"]:
-        raise UsageError(
-            f"config.train.ema={config.train.ema} changes nothing beside config.train.ema_half_life"
-        )
     # What has a meaning only beside another field, by that field.
     for path, beside in {
         "train.ema_ramp": "train.ema_half_life",
