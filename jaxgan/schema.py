@@ -403,8 +403,8 @@ def check(config: ConfigDict) -> None:
     for path, (fields, defaults) in changing.items():
         if fields.get("steps", 0) < 0:
             raise UsageError(f"config.{path}.steps must not be negative; got {fields.steps}")
-        for field in {"final", "steps"} & defaults.keys():
-            if fields.schedule == "constant" and fields[field] != defaults[field]:
+        for field in ("final", "steps"):
+            if fields.schedule == "constant" and fields.get(field) != defaults.get(field):
                 raise UsageError(
                     f"config.{path}.{field}={fields[field]} needs a schedule that ends there: "
                     f"config.{path}.schedule, linear or cosine"
