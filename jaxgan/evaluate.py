@@ -23,6 +23,7 @@ import numpy as np
 from jaxgan import __version__
 from jaxgan.build import build_dataset, build_scorer, fake_labels, number_of_reals
 from jaxgan.cli import Parser, run
+from jaxgan.cpu import use_cpu
 from jaxgan.data.dataset import Dataset
 from jaxgan.data.folder import PREPARED
 from jaxgan.data.sources import DATASETS, load_dataset
@@ -68,6 +69,7 @@ class Sets(NamedTuple):
 
 def main(arguments: list[str]) -> None:
     flags = parse(arguments)
+    use_cpu()
     folder = flags.workdir or Path(".")
     if flags.workdir:
         config = read_config(flags.workdir)

@@ -20,9 +20,9 @@ import jax
 from jaxgan.build import Experiment, build, example_batch, scaled_weights
 from jaxgan.cli import OF_FIELDS, Parser, run
 from jaxgan.config import load_config, to_json
+from jaxgan.cpu import devices_for, use_cpu
 from jaxgan.engine import distributed
 from jaxgan.engine.distributed import of_first
-from jaxgan.engine.sharding import devices_for, divide_cores
 from jaxgan.engine.train import train
 from jaxgan.errors import UsageError
 from jaxgan.workdir import check_config, check_workdir, default_workdir
@@ -41,7 +41,7 @@ def main(arguments: list[str]) -> None:
     workdir = Path(of_first(lambda: str(flags.workdir or default_workdir(flags.config))))
     of_first(lambda: check_workdir(workdir))
     check_seeds(config.seeds)
-    divide_cores(config.train.cpu_devices or devices_for(config.seeds))
+    use_cpu(config.train.cpu_devices or devices_for(config.seeds))
     experiment = build(config)
     if flags.dry_run:
         say(describe(experiment), file=sys.stdout)

@@ -21,10 +21,10 @@ from ml_collections import ConfigDict
 from jaxgan.build import build, build_on
 from jaxgan.cli import OF_FIELDS, Parser, run
 from jaxgan.config import load_config
+from jaxgan.cpu import devices_for, use_cpu
 from jaxgan.data.dataset import Dataset
 from jaxgan.engine.calls import Calls, first_batch, initializer, read_first_batch
 from jaxgan.engine.run import Run, call_end
-from jaxgan.engine.sharding import devices_for, divide_cores
 from jaxgan.engine.step import Game, TrainState, draws_per_step
 from jaxgan.engine.train import count_parameters, describe_devices
 from jaxgan.errors import UsageError
@@ -67,7 +67,7 @@ def main(arguments: list[str]) -> None:
     memory = parse_bytes(flags.memory) if flags.memory else 0
 
     config = load_config(flags.config, overrides)
-    divide_cores(flags.devices or config.train.cpu_devices or devices_for(config.seeds))
+    use_cpu(flags.devices or config.train.cpu_devices or devices_for(config.seeds))
     devices, here = flags.devices or jax.device_count(), jax.device_count()
     experiment = build(share(config, here, devices))
     step = experiment.run

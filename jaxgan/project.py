@@ -18,6 +18,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from jaxgan.cli import Parser, run
+from jaxgan.cpu import use_cpu
 from jaxgan.data.folder import ImageFiles
 from jaxgan.data.shaping import Shaping
 from jaxgan.engine.report import save_grid, to_uint8
@@ -44,6 +45,7 @@ EVERY = 100  # steps between two lines
 
 def main(arguments: list[str]) -> None:
     flags = parse(arguments)
+    use_cpu()
     _, game, generator, _ = load_generator(flags.workdir, flags.checkpoint, member=flags.member)
     space = space_of(game)
     if not isinstance(space, Styles):

@@ -24,6 +24,7 @@ from pathlib import Path
 import numpy as np
 
 from jaxgan.cli import Parser, run
+from jaxgan.cpu import use_cpu
 from jaxgan.engine.report import save_grid, tiled, to_uint8
 from jaxgan.errors import UsageError
 from jaxgan.film import FILMS, find_ffmpeg
@@ -40,6 +41,7 @@ KINDS = ("interpolate", "walk", "mix", "sweep", "sefa")
 
 def main(arguments: list[str]) -> None:
     flags = parse(arguments)
+    use_cpu()
     _, game, ema, _ = load_generator(
         flags.workdir,
         flags.checkpoint,

@@ -27,8 +27,8 @@ from workloads import WORKLOADS, overrides
 
 from jaxgan.build import build
 from jaxgan.config import load_config
+from jaxgan.cpu import use_cpu
 from jaxgan.engine.calls import Calls, first_batch, initializer
-from jaxgan.engine.sharding import divide_cores
 
 STEPS = 5
 PARTS = {"filters": "filter", "augmentations": "augment"}  # and their named scopes
@@ -44,7 +44,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         arguments = overrides(workload, image_file(workload, folder), flags.dtype, 1)
         config = load_config(workload.config, [*arguments, *given])
-        divide_cores(config.train.cpu_devices or 1)
+        use_cpu(config.train.cpu_devices or 1)
         run = build(config).run
     inputs = run.feed.inputs(0)
     state = initializer(run.game, run.optimizers, run.seed)(

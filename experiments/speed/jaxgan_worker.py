@@ -19,14 +19,15 @@ from workloads import Workload, overrides
 
 from jaxgan.build import build
 from jaxgan.config import load_config
+from jaxgan.cpu import use_cpu
 from jaxgan.engine.calls import Calls, data_key, first_batch, initializer
-from jaxgan.engine.sharding import divide_cores, divided, make_mesh, replicated
+from jaxgan.engine.sharding import divided, make_mesh, replicated
 from jaxgan.engine.step import make_train_step
 
 
 def main() -> None:
     fields, data, dtype, steps_per_call, cpu_devices = sys.argv[1:]
-    divide_cores(int(cpu_devices) or 1)
+    use_cpu(int(cpu_devices) or 1)
     workload, count = Workload(**json.loads(fields)), int(steps_per_call)
     run = build(load_config(workload.config, overrides(workload, data, dtype, count))).run
     inputs = run.feed.inputs(0)

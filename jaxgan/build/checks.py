@@ -90,6 +90,7 @@ def check_microbatches(config: ConfigDict, game: AdversarialGame) -> None:
     }
     if found := [what for what, there in wholes.items() if there]:
         raise UsageError(
-            f"config.train.microbatches={config.train.microbatches}: {' and '.join(found)} need "
-            "the whole batch at once; set it to 1 (train.remat and more devices save memory too)"
+            f"config.train.microbatches={config.train.microbatches}: the whole batch at once is "
+            f"what is needed for {' and '.join(found)}; set it to 1 (train.remat and more devices "
+            "save memory too)"
         )

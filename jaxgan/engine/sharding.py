@@ -4,7 +4,6 @@ Nothing else in the package knows meshes or shardings, but the features of the m
 no training.
 """
 
-import os
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -13,37 +12,10 @@ import jax
 import numpy as np
 from jax.sharding import AxisType, Mesh, NamedSharding, PartitionSpec
 
-from jaxgan.cpu import cores
 from jaxgan.engine.step import Batch, TrainState, Wrapped
 
 AXES = ("data", "state")
 DIVIDED = 4096  # elements from which on an array is worth dividing
-
-
-def devices_for(seeds: int) -> int:
-    """As many devices of a CPU as share the seeds evenly.
-
-    A core that trains seeds of its own needs no other at each small matrix product: ten seeds of
-    configs/pacgan_grid.py take 8.2 times as long as one on 2 cores so, and 10.3 times where both
-    cores work at each product (experiments/mode_collapse/README.md).
-    """
-    return max(n for n in range(1, cores() + 1) if seeds % n == 0)
-
-
-def divide_cores(devices: int) -> None:
-    """Before JAX is first used: makes a CPU so many devices; GPUs and TPUs are what they are.
-
-    Cores of one device wait for each other at every operation, devices only where gradients are
-    added, and a core that is alone has faster convolutions (networks/winograd.py). In
-    experiments/speed, on 2 cores, StyleGAN2 makes 9.3 images/s as one device and 13.9 as two.
-    """
-    chosen = "xla_force_host_platform_device_count" in os.environ.get("XLA_FLAGS", "")
-    if devices == 1 or chosen or jax.config.jax_num_cpu_devices > 0:
-        return
-    try:
-        jax.config.update("jax_num_cpu_devices", devices)
-    except RuntimeError:
-        pass  # JAX is in use already, as in a notebook: there are the devices there are
 
 
 def make_mesh(state_shards: int = 1) -> Mesh:
