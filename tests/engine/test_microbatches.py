@@ -96,7 +96,7 @@ def test_every_example_is_in_one_part_and_comes_back_to_its_place():
         (["--config.gen.norm=batch"], "batch norm in the generator"),
         (["--config.disc.minibatch=stddev"], "mixes examples"),
         (["--config.loss=relativistic_average"], "the loss 'relativistic_average'"),
-        (["--config.top_k.least=0.5"], "top_k need"),
+        (["--config.top_k.least=0.5"], "needed for top_k"),
         (["--config.terms.lecam.weight=0.1"], r"what is remembered of batches \(lecam\)"),
         (["--config.terms.feature_matching.weight=0.1"], "terms of a whole batch"),
         (
