@@ -10,6 +10,7 @@ Prints a table and appends a JSON object to `evaluations.jsonl`, one for each pr
 
 import dataclasses
 import datetime
+import inspect
 import json
 import sys
 import time
@@ -46,6 +47,7 @@ from jaxgan.metrics.scoring import (
     Scorer,
     images_of,
 )
+from jaxgan.schema import DEFAULTS
 from jaxgan.trained import WEIGHTS, load_generator
 from jaxgan.workdir import read_config
 
@@ -263,10 +265,13 @@ def open_images(spec: str, data_dir: str, **shape) -> Dataset:
     name, _, split = spec.partition(":")
     if "/" in name or path.exists():
         raise UsageError(f"{spec} is no .npz file, no folder, and no data set's name")
-    rest = {"dir": data_dir, "split": split or "train", **shape}
-    if name in DATASETS:
-        return load_dataset(name, **rest)
-    return load_dataset("tfds", builder=name, **rest)
+    if name not in DATASETS:
+        return load_dataset("tfds", builder=name, dir=data_dir, split=split or "train", **shape)
+    # What it does not take is refused where it was asked for; one folder serves several sets.
+    takes = inspect.signature(DATASETS[name]).parameters
+    given = {"split": split or "train", **shape}
+    given = {k: v for k, v in given.items() if k in takes or v != DEFAULTS["data"][k]}
+    return load_dataset(name, **given, **({"dir": data_dir} if "dir" in takes else {}))
 
 
 def record(

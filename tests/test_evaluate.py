@@ -227,6 +227,16 @@ def test_wrong_input_is_one_clear_line(pictures, monkeypatch, flags, part):
     assert not (pictures / "evaluations.jsonl").exists()
 
 
+def test_sets_that_take_no_folder_or_resolution_have_names_too():
+    assert evaluate.open_images("ring", "anywhere", resolution=0).is_points
+    stacks = evaluate.open_images("stacked_fashion_mnist_10k", "", resolution=0, resize="lanczos")
+    assert stacks.image_shape == (28, 28, 3)
+    with pytest.raises(UsageError, match="unknown argument of data set 'ring': 'resolution'"):
+        evaluate.open_images("ring", "", resolution=8)
+    with pytest.raises(UsageError, match="unknown argument of data set 'ring': 'split'"):
+        evaluate.open_images("ring:test", "", resolution=0)
+
+
 def test_other_weights_never_make_a_fid(pictures):
     """Weights that are not the published ones: refused, or named as what they are."""
     from safetensors.numpy import load_file, save_file

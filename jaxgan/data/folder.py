@@ -162,8 +162,10 @@ def decode(file, function):
 
 def _decode(path: pathlib.Path, function):
     try:
-        return decode(path, function)
-    except BadImage as error:
+        # Not by its name: Pillow 13.0 reads the wrong pixels of a grey TIFF that is turned, then.
+        with open(path, "rb") as file:
+            return decode(file, function)
+    except (BadImage, OSError) as error:
         raise UnreadableFile(
             f"cannot read image {path} ({error}); mend or remove it, or set on_bad_image='skip'"
         ) from error

@@ -2,7 +2,12 @@
 
 from collections.abc import Iterable
 
+import numpy as np
+
 from jaxgan.errors import UsageError
+
+# So many classes are believed of any data set, more of one that has as many images.
+MAX_UNNAMED = 100_000
 
 
 def check_labels(wanted: bool | None, present: bool, name: str, remedy: str) -> bool:
@@ -19,6 +24,21 @@ def check_labels(wanted: bool | None, present: bool, name: str, remedy: str) -> 
     if wanted and not present:
         raise UsageError(f"data set {name!r} has no labels, which were asked for; {remedy}")
     return present and wanted is not False
+
+
+def class_numbers(labels: np.ndarray, name: str) -> tuple[str, ...]:
+    """Names of classes that have none: "0" to the largest of the labels, int [N].
+
+    Raises:
+      UsageError: there are too many to be numbers of classes.
+    """
+    largest = int(labels.max(initial=0))
+    if largest >= max(len(labels), MAX_UNNAMED):
+        raise UsageError(
+            f"labels of {name} reach {largest}, of {len(labels)} images; expected numbers of "
+            "classes, from 0 without large gaps"
+        )
+    return tuple(map(str, range(largest + 1)))
 
 
 def in_order(labels: Iterable[str]) -> list[str]:

@@ -8,7 +8,7 @@ import zlib
 import numpy as np
 
 from jaxgan.data.dataset import Dataset
-from jaxgan.data.labelling import check_labels
+from jaxgan.data.labelling import check_labels, class_numbers
 from jaxgan.data.shaping import Shaping
 from jaxgan.errors import UsageError
 
@@ -61,13 +61,22 @@ def load_npz(
     if keep:
         numbers = arrays["labels"]
         of_classes = numbers.ndim == 1 and numbers.dtype.kind in "iu"
+        if numbers.ndim == 2 and numbers.shape[1] == 1 and numbers.dtype.kind in "iu":
+            raise UsageError(
+                f"{path}: labels are {numbers.dtype} {list(numbers.shape)}; save labels[:, 0] if "
+                "they are classes, or floats if each is a vector of one number"
+            )
         if not (of_classes or numbers.ndim == 2) or numbers.size == 0:
             raise UsageError(
                 f"{path}: labels are {numbers.dtype} {list(numbers.shape)}; expected integers [N], "
                 "or vectors [N, K]"
             )
-        count = int(numbers.max()) + 1 if of_classes else numbers.shape[1]
-        classes = tuple(map(str, arrays.get("classes", range(count))))
+        if "classes" in arrays:
+            classes = tuple(map(str, arrays["classes"]))
+        elif of_classes:
+            classes = class_numbers(numbers, str(path))
+        else:
+            classes = tuple(map(str, range(numbers.shape[1])))
     return Dataset(
         name=path.stem,
         images=shaping.arrays(images, path.stem),

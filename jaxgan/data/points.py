@@ -68,7 +68,7 @@ def load_mixture(
         raise UsageError(
             f"inner_dimension is {inner_dimension}; expected 1 to dimension, {dimension}"
         )
-    rng = np.random.default_rng([points_seed, 1])
+    rng = _rng(points_seed, 1)
     basis, _ = np.linalg.qr(rng.standard_normal((dimension, inner_dimension)))
     inner = spread * rng.standard_normal((num_modes, inner_dimension))
     which, noise = _draws(num_modes, inner_dimension, num_points, points_seed)
@@ -86,7 +86,7 @@ def load_spiral(
 ) -> Dataset:
     """Points at even lengths of an Archimedean spiral that ends at radius 1, with noise, [N, 2]."""
     _positive(num_points=num_points, turns=turns, sigma=sigma)
-    rng = np.random.default_rng(points_seed)
+    rng = _rng(points_seed)
     # The length of r = a t is near a t^2 / 2.
     t = 2 * np.pi * turns * np.sqrt(rng.uniform(size=num_points))
     points = (t / (2 * np.pi * turns))[:, None] * np.stack([np.cos(t), np.sin(t)], axis=1)
@@ -102,7 +102,7 @@ def load_two_moons(
 ) -> Dataset:
     """Two half circles of radius 1 that reach into each other, with noise, [N, 2]."""
     _positive(num_points=num_points, sigma=sigma)
-    rng = np.random.default_rng(points_seed)
+    rng = _rng(points_seed)
     angles, lower = np.pi * rng.uniform(size=num_points), rng.integers(0, 2, num_points)
     upper = np.stack([np.cos(angles), np.sin(angles)], axis=1)
     points = np.where(lower[:, None], [1.0, 0.5] - upper, upper) - [0.5, 0.25]
@@ -178,10 +178,16 @@ def _around(
     return _dataset(name, centres[which] + sigma * noise, which, Modes(centres, sigma), labels)
 
 
+def _rng(seed: int, *more: int) -> np.random.Generator:
+    if seed < 0:
+        raise UsageError(f"points_seed is {seed}; expected a whole number from 0 on")
+    return np.random.default_rng([seed, *more] if more else seed)
+
+
 def _draws(modes: int, dimension: int, count: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
     """The mode of each point, and its noise, N(0, I)."""
     _positive(num_points=count)
-    rng = np.random.default_rng(seed)
+    rng = _rng(seed)
     return rng.integers(0, modes, count), rng.standard_normal((count, dimension))
 
 

@@ -8,7 +8,7 @@ import numpy as np
 
 from jaxgan.data.dataset import Dataset
 from jaxgan.data.folder import PREPARED
-from jaxgan.data.labelling import check_labels
+from jaxgan.data.labelling import check_labels, class_numbers
 from jaxgan.data.shaping import Shaping
 from jaxgan.errors import UsageError
 
@@ -70,10 +70,10 @@ def load_tfds(
         labels, label_feature is not None, builder,
         f"its features are {', '.join(prepared.info.features)}: name one as label_key",
     )  # fmt: skip
-    if keep and not np.issubdtype(label_feature.np_dtype, np.integer):
+    if keep and not _is_whole_number(tfds, label_feature):
         raise UsageError(
-            f"feature {label_key!r} of {builder} is {np.dtype(label_feature.np_dtype)}; labels are "
-            "whole numbers: name another as label_key, or set labels=False"
+            f"feature {label_key!r} of {builder} is {_kind(tfds, label_feature)}; labels are whole "
+            "numbers, one of each image: name another as label_key, or set labels=False"
         )
     numbers = None
     if len(source) * int(np.prod(shape)) <= max_resident_mb * 2**20:
@@ -85,7 +85,7 @@ def load_tfds(
     classes, named = (), True
     if keep:
         named = isinstance(label_feature, tfds.features.ClassLabel)
-        classes = label_feature.names if named else map(str, range(int(numbers.max()) + 1))
+        classes = label_feature.names if named else class_numbers(numbers, builder)
     return Dataset(name=builder, images=images, labels=numbers, classes=tuple(classes), named=named)
 
 
@@ -161,6 +161,17 @@ def _why_closed(builder, split: str, dir: str, error: Exception) -> str:
         f"TFDS data set {name!r} has no split {split!r}; choose from {', '.join(splits)}, "
         f"or a slice such as '{splits[0]}[:10%]'"
     )
+
+
+def _is_whole_number(tfds: types.ModuleType, feature) -> bool:
+    parts = isinstance(feature, tfds.features.FeaturesDict)
+    return not parts and feature.shape == () and np.issubdtype(feature.np_dtype, np.integer)
+
+
+def _kind(tfds: types.ModuleType, feature) -> str:
+    if isinstance(feature, tfds.features.FeaturesDict):
+        return "a group of features"
+    return f"{np.dtype(feature.np_dtype)} {list(feature.shape)}".removesuffix(" []")
 
 
 def _is_image(tfds: types.ModuleType, feature) -> bool:

@@ -274,8 +274,9 @@ def evaluate(run: Run, state: TrainState) -> dict[str, Any]:
             warn(f"no scores of this step: {first_line(error)}")
             return {}
 
-    ema, root = here((state.ema, state.key))
-    keys = over_seeds(lambda key: fold(key, "evaluate"), run.seeds)(root)
+    ema = here(state.ema)
+    # Of the seed alone: after a rollback the state has another key, and scores are still compared.
+    keys = over_seeds(lambda key: fold(key, "evaluate"), run.seeds)(root_keys(run.seed, run.seeds))
     if not run.seeds:
         return of_first(lambda: scores(ema, keys))
     members = [of_seed(ema, i) for i in range(run.seeds)]

@@ -116,7 +116,8 @@ def _clouds(*sets: np.ndarray) -> tuple[list[_Cloud], float]:
     """The sets on the device about their common mean, over the largest norm, which is returned."""
     total = sum(rows.sum(axis=0, dtype=np.float64) for rows in sets)
     centre = total / sum(len(rows) for rows in sets)
-    # In the features' own precision: a shift common to all rows moves no distance.
+    # As the coarsest of them has it: a shift common to all rows moves no distance.
+    centre = centre.astype(min((rows.dtype for rows in sets), key=lambda dtype: dtype.itemsize))
     centred = [rows - centre.astype(rows.dtype) for rows in sets]
     squares = [np.einsum("nd,nd->n", rows, rows, dtype=np.float64) for rows in centred]
     # Unit scale keeps squares of very large or small features within float32.

@@ -105,6 +105,17 @@ def test_exif_orientation_is_applied(tmp_path):
     assert rows[0] == 0 and rows[5] == 255
 
 
+@pytest.mark.parametrize("orientation, quarters", [(6, 3), (8, 1)])
+def test_a_turned_grey_tiff_keeps_its_pixels(tmp_path, orientation, quarters):
+    pixels = np.random.default_rng(0).integers(0, 256, (30, 40), np.uint8)
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    Image.fromarray(pixels).save(tmp_path / "a.tif", exif=exif)
+    np.testing.assert_array_equal(
+        load(tmp_path, resolution=0).images[0, :, :, 0], np.rot90(pixels, quarters)
+    )
+
+
 def test_mixed_modes_become_rgb_and_palettes_with_transparency_white(tmp_path):
     put(tmp_path / "a.png", 7, mode="L")
     put(tmp_path / "b.png", 0, mode="P", transparency=0)

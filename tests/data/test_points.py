@@ -56,6 +56,12 @@ def test_points_are_a_function_of_their_seed(name):
     assert (first != other).any() and first.shape[0] == 50
 
 
+@pytest.mark.parametrize("name", [*WITH_MODES, "spiral", "two_moons"])
+def test_a_negative_seed_is_refused(name):
+    with pytest.raises(UsageError, match="points_seed is -1; expected a whole number from 0"):
+        load_dataset(name, points_seed=-1)
+
+
 def test_a_spiral_and_moons_are_where_they_should_be():
     spiral = load_dataset("spiral", num_points=2000, sigma=1e-6).images
     radius = np.linalg.norm(spiral, axis=1)

@@ -102,6 +102,8 @@ def test_npz(tmp_path):
         ({"images": IMAGES[:0]}, "holds no images"),
         ({"images": IMAGES, "labels": [0, 1]}, "one integer for each of the 5 images"),
         ({"images": IMAGES, "labels": np.ones(5)}, "labels are float64"),
+        ({"images": IMAGES, "labels": np.ones((5, 1), int)}, r"save labels\[:, 0\] if they are"),
+        ({"images": IMAGES, "labels": [0, 3, 7, 2 * 10**9, 1]}, "reach 2000000000, of 5 images"),
         ({"images": IMAGES, "labels": [0, 1, -1, 0, 0]}, "labels go from -1 to 1"),
         ({"images": IMAGES, "labels": [0, 1, 2, 0, 0], "classes": ["a"]}, "expected 0 to 0"),
         ({"images": np.array([{}], object)}, "not a readable .npz file of plain arrays"),

@@ -46,6 +46,19 @@ def test_mocked_cifar10_reshaped_and_without_labels():
     assert data.images.shape == (12, 16, 16, 1) and data.labels is None
 
 
+@pytest.mark.parametrize(
+    "builder, key, kind",
+    [
+        ("celeb_a", "attributes", "a group of features"),
+        ("lfw", "label", "object"),
+        ("voc", "labels", r"int64 \[None\]"),
+    ],
+)
+def test_labels_that_are_not_one_number_of_each_image_are_refused(builder, key, kind):
+    with mocked(), pytest.raises(UsageError, match=f"feature '{key}' of {builder} is {kind};"):
+        load_dataset("tfds", builder=builder, label_key=key, resolution=16)
+
+
 @pytest.mark.parametrize("name, size", [("mnist", 60_000), ("fashion_mnist", 60_000)])
 @needs_shared
 def test_the_real_sets(name, size):

@@ -24,7 +24,8 @@ from jaxgan.engine.checkpoint import Checkpoints
 from jaxgan.engine.guard import Diverged
 from jaxgan.engine.lock import Lock
 from jaxgan.engine.report import read_metrics
-from jaxgan.engine.train import start, train
+from jaxgan.engine.train import evaluate as evaluate_state
+from jaxgan.engine.train import start, train, with_other_keys
 from jaxgan.errors import Failure, Stopped, UsageError
 
 TINY = f"{ROOT}/experiments/faults/tiny.py"
@@ -102,6 +103,14 @@ def test_a_run_rolls_back_and_goes_on_with_other_data(tmp_path, unbroken):
     best = json.loads(lines[0])["best"]
     assert best["step"] in (10, 20), "the best is never overwritten by what diverged"
     assert state_of(tmp_path / "all", "best").step == best["step"]
+
+
+def test_scores_are_of_the_same_latents_after_a_rollback():
+    run = make()
+    state = start(run, None, 0, first_batch(run)(run.feed.inputs(0), jax.random.key(run.seed)))
+    _, other = with_other_keys(run, state, 2)
+    assert (jax.random.key_data(state.key) != jax.random.key_data(other.key)).any()
+    assert evaluate_state(run, state) == evaluate_state(run, other)
 
 
 def test_streamed_images_come_in_another_order_after_a_rollback():

@@ -131,6 +131,16 @@ def test_order_shift_and_scale_change_nothing(scale, shift, seed):
     assert density_coverage(*moved) == density_coverage(real, fake)
 
 
+@pytest.mark.parametrize("mean", [1e4, 1e5, 1e6])
+def test_a_set_may_be_of_coarser_numbers_than_the_other(mean):
+    real = correlated(0, 300, 16).astype(np.float64) + mean
+    fake = (correlated(1, 300, 16).astype(np.float64) + mean).astype(np.float32)
+    expected = precision_recall(real, fake.astype(np.float64))
+    assert (
+        precision_recall(real, fake) == expected == pytest.approx(direct(real, fake, 3, True)[:2])
+    )
+
+
 def test_neighbours_are_float64s(blocks):
     """Within 1e-12 though each row's mean is 1,000 times its spread."""
     x = correlated(0, 40, 300).astype(np.float64) + 1e4
