@@ -97,7 +97,7 @@ def root_keys(seed: int, seeds: int = 0, rollbacks: int = 0) -> jax.Array:
 
     if not seeds:
         return of(seed)
-    return jax.vmap(of)(seed + jnp.arange(seeds, dtype=jnp.uint32))
+    return jax.vmap(of)(jnp.uint32(seed) + jnp.arange(seeds, dtype=jnp.uint32))
 
 
 def over_seeds(function: Callable, seeds: int) -> Callable:

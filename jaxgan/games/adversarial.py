@@ -48,13 +48,23 @@ def pack(images: jax.Array, size: int) -> jax.Array:
     return beside.reshape(*beside.shape[:-2], -1)
 
 
+def unpack(packs: jax.Array, size: int) -> jax.Array:
+    """The images of packs: the inverse of `pack`."""
+    if size == 1:
+        return packs
+    beside = packs.reshape(*packs.shape[:-1], size, -1)
+    grouped = jnp.moveaxis(beside, -2, 1)
+    return grouped.reshape(-1, *grouped.shape[2:])
+
+
 @dataclass(frozen=True, kw_only=True)
 class AdversarialGame:
     """Any loss with any terms on any networks.
 
-    augments: what happens to every image, real or fake, before the discriminator sees it, by name.
+    augments: what happens to every image, real or fake, before the discriminator sees it, by name;
+      to those of a pack one by one.
     packing: m images side by side on the last axis, [B / m, ..., m C], are one to the discriminator
-      and to every loss, term and augmentation (PacGAN, Lin et al. 2018). B counts images, so B / m
+      and to every loss and term (PacGAN, Lin et al. 2018). B counts images, so B / m
       packs are seen: the authors' batches of 100 and 64 count packs and are B = 100 m and 64 m.
     gen_mean: how the generator's loss is averaged, as by `top_k_mean` (objectives/top_k.py).
     disc_weight, gen_weight: of `loss` in each player's total; 0 leaves the terms alone, as when
@@ -260,7 +270,10 @@ class AdversarialGame:
         """
 
         def look(images, variables, key):
-            images = augmented(self.augments, images, key, state.step, state.extra)
+            if self.augments:
+                alone = unpack(images, self.packing)
+                alone = augmented(self.augments, alone, key, state.step, state.extra)
+                images = pack(alone, self.packing)
             return apply(
                 self.disc,
                 disc_params,

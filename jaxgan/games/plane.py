@@ -23,10 +23,10 @@ class Drawing:
     """state, batch -> uint8 [320, 320, 3].
 
     The ground is the discriminator's logit, from blue (fake) to red (real) by its rank, and plain
-    where it judges a point by the rest of its batch (`disc.minibatch`), which a mesh is not; grey
-    dots are real points, green ones samples of the averaged generator; lines begin at samples of
-    the generator as it is and go where its loss falls, the longest where it falls fastest. The
-    frame is that of the first batch drawn.
+    where it judges a point by the rest of its batch (`disc.minibatch`), which a mesh is not, or by
+    a label, which a mesh has not; grey dots are real points, green ones samples of the averaged
+    generator; lines begin at samples of the generator as it is and go where its loss falls, the
+    longest where it falls fastest. The frame is that of the first batch drawn.
     """
 
     def __init__(self, game: AdversarialGame):
@@ -60,11 +60,12 @@ def _fields(game: AdversarialGame, state: TrainState, batch: Batch, reach: jax.A
     """Logits [MESH, MESH], fakes, and of some samples their places and minus their gradients."""
     side = reach * jnp.linspace(-1.0, 1.0, MESH)
     mesh = jnp.stack(jnp.meshgrid(side, side[::-1]), axis=-1).reshape(-1, 2)
-    alone = getattr(game.disc, "minibatch", "none") == "none"
+    alone = getattr(game.disc, "minibatch", "none") == "none" and not game.num_labels
     logits = game.opinion(state, mesh) if alone else jnp.zeros(len(mesh))
     key = fold(state.key, "drawing")
     latents = game.latents(fold(key, "latents"), SAMPLES)
-    fakes = game.sample(state.ema["params"], state.ema["variables"], latents, None)
+    labels = game.labels(jnp.arange(SAMPLES))
+    fakes = game.sample(state.ema["params"], state.ema["variables"], latents, labels)
     now, _ = game.generate(state.params["gen"], state, batch, fold(key, "generate"))
     loss = lambda fakes: game.gen_loss(fakes, state.params["disc"], state, batch, key)[0]
     starts, slopes = game.images_of(now), -game.images_of(jax.grad(loss)(now))

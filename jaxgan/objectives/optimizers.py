@@ -227,8 +227,10 @@ def make_optimizer(
     known = list(inspect.signature(rule).parameters)[1:]
     if unknown := [key for key in kwargs if key not in known]:
         raise ValueError(f"{name} has no {', '.join(unknown)}; choose from {', '.join(known)}")
+    # Each by itself: clipping divides by a norm whose derivative is not finite at 0.
+    clip = optax.clip_by_global_norm(clip_grad_norm) if clip_grad_norm else optax.identity()
     return optax.chain(
-        optax.clip_by_global_norm(clip_grad_norm) if clip_grad_norm else optax.identity(),
+        constant_at_zero(clip),
         constant_at_zero(rule(schedule, **kwargs)),
         clip_weights_to(clip_weights) if clip_weights else optax.identity(),
     )

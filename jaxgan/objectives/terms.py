@@ -87,9 +87,9 @@ class Term(Functions):
     """What joins whose loss: a function for each player that has one.
 
     near: `(latents [B, D], key) -> latents`, of which the term wants images too.
-    first, update: `() -> memory` before training, and what makes of it, in each turn and before the
-      term's value, the next: a function that asks for what it needs. With `first` alone the term's
-      own functions return the next memory beside their values.
+    first, update: `() -> memory` before training, and what makes of it, in each turn in which the
+      term is due and before its value, the next: a function that asks for what it needs. With
+      `first` alone the term's own functions return the next memory beside their values.
     of_batch: its value is of the whole batch, or that of an example depends on the others.
 
     Raises ValueError where a function asks for something that is not offered.

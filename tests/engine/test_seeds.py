@@ -16,7 +16,7 @@ from PIL import Image
 from jaxgan import evaluate, main, sample
 from jaxgan.build import build
 from jaxgan.config import load_config
-from jaxgan.engine.calls import initializer, read_first_batch
+from jaxgan.engine.calls import initializer, read_first_batch, root_keys
 from jaxgan.engine.checkpoint import Checkpoints
 from jaxgan.engine.report import read_metrics, summary_of
 from jaxgan.engine.train import evaluate as evaluate_state
@@ -39,6 +39,12 @@ def runs(tmp_path_factory):
     main.main([*POINTS, "--workdir", str(folder / "both"), "--config.seed=3", "--config.seeds=2"])
     main.main([*POINTS, "--workdir", str(folder / "alone"), "--config.seed=4"])
     return folder
+
+
+@pytest.mark.parametrize("seed", [0, 2**31 - 1, 2**31 + 5, 2**32 - 2])
+def test_many_seeds_have_the_keys_of_each(seed):
+    each = jnp.stack([root_keys(seed), root_keys(seed + 1)])
+    assert (root_keys(seed, 2) == each).all()
 
 
 def test_a_seed_among_others_is_as_it_is_alone(runs):

@@ -14,8 +14,9 @@ from jaxgan.build import build_game
 from jaxgan.config import load_config
 from jaxgan.engine.step import Optimizer, init_state, make_train_step
 from jaxgan.errors import UsageError
-from jaxgan.games.adversarial import AdversarialGame, WeightedTerm, pack
+from jaxgan.games.adversarial import AdversarialGame, WeightedTerm, pack, unpack
 from jaxgan.networks import NETWORKS, mlp
+from jaxgan.objectives.augment.base import Augmentation
 from jaxgan.objectives.losses import LOSSES
 from jaxgan.objectives.terms import TERMS
 from jaxgan.schema import augmentation
@@ -36,6 +37,7 @@ def test_a_pack_holds_consecutive_images_side_by_side(size, packs, space):
     for n in range(packs):
         expected = np.concatenate(images[n * size : (n + 1) * size], axis=-1)
         np.testing.assert_array_equal(packed[n], expected)
+    np.testing.assert_array_equal(unpack(packed, size), images)
 
 
 def points_game(packing=1, names=NAMES, **kwargs) -> AdversarialGame:
@@ -51,9 +53,8 @@ def points_game(packing=1, names=NAMES, **kwargs) -> AdversarialGame:
             )
             for name in names
         ),
-        augments=(("noise", augmentation("instance_noise")),),  # the others are of pictures
         packing=packing,
-        **kwargs,
+        **{"augments": (("noise", augmentation("instance_noise")),), **kwargs},  # not of pictures
     )
 
 
@@ -74,10 +75,10 @@ def test_points_are_played_with_every_term_and_noise(packing):
 
 def test_a_packed_game_is_the_plain_game_of_packs():
     """The discriminator's loss of packs is that of a game whose images are the packs."""
-    packed = points_game(2, ("r1", "wgan_gp"))
+    packed = points_game(2, ("r1", "wgan_gp"), augments=())
     points, fakes = jax.random.normal(jax.random.key(0), (2, 6, 2))
     state = init_state(packed, OPTIMIZERS, jax.random.key(0), {"image": points})
-    plain = points_game(1, ("r1", "wgan_gp"))
+    plain = points_game(1, ("r1", "wgan_gp"), augments=())
     key, disc = jax.random.key(1), state.params["disc"]
     ours = packed.disc_loss(disc, fakes, state, {"image": points}, key)
     beside = {"image": points.reshape(3, 4)}
@@ -86,6 +87,19 @@ def test_a_packed_game_is_the_plain_game_of_packs():
     alone = plain.disc_loss  # and a pack's discriminator does not take single points
     with pytest.raises(Exception, match="kernel"):
         alone(disc, fakes, state, {"image": points}, key)
+
+
+def test_images_of_a_pack_are_augmented_one_by_one():
+    """Else colours of one would be mixed with those of the others."""
+    scale = lambda images: images * jnp.arange(1.0, len(images) + 1)[:, None]
+    augments = (("scale", Augmentation(apply=lambda images, key, step: scale(images))),)
+    changing, plain = (points_game(2, ("r1",), augments=a) for a in (augments, ()))
+    points, fakes = jax.random.normal(jax.random.key(0), (2, 6, 2))
+    state = init_state(plain, OPTIMIZERS, jax.random.key(0), {"image": points})
+    key, disc = jax.random.key(1), state.params["disc"]
+    ours, _ = changing.gen_loss(fakes, disc, state, {"image": points}, key)
+    expected, _ = plain.gen_loss(scale(fakes), disc, state, {"image": scale(points)}, key)
+    np.testing.assert_array_equal(ours, expected)
 
 
 @pytest.mark.parametrize("network", NETWORKS)

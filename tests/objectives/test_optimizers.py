@@ -106,6 +106,16 @@ def test_gradient_clipping_bounds_the_global_norm_before_the_rule():
     np.testing.assert_allclose(jnp.sqrt(2 * quadratic(difference)), 0.1, rtol=1e-5)
 
 
+@pytest.mark.parametrize("gradients", [(0.0, 0.0), (3.0, 0.0), (3.0, 4.0)])
+@pytest.mark.parametrize("name", OPTIMIZERS)
+def test_clipped_updates_can_be_differentiated(name, gradients):
+    """As unrolling does; a saturated discriminator has gradients that are all 0."""
+    rule = make_optimizer(name, 1e-3, clip_grad_norm=1.0)
+    params = jnp.zeros(2)
+    moved = lambda gradients: rule.update(gradients, rule.init(params), params)[0].sum()
+    assert jnp.isfinite(jax.grad(moved)(jnp.array(gradients))).all()
+
+
 def test_weight_clipping_asks_for_the_parameters():
     optimizer = make_optimizer("sgd", 0.1, clip_weights=0.1)
     with pytest.raises(ValueError, match="needs the parameters"):
