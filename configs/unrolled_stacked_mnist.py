@@ -13,9 +13,8 @@ steps are those of the authors' program but for one layer: its discriminator has
 the first convolution too (--config.disc.norm_first=True), so that no contrast is in its sight, and
 after 7,000 steps fakes are still grey. Their program counts fakes with the statistics of their own
 batch; here those are measured anew before a score. Measured 2026-11-23, seed 0, on a core of a CPU
-(Intel Xeon): 45 modes after 10,000 steps without a remedy, 766 with packs of 2, 540 with packs of
-4, 791 after 9,000 with 5 unrolled steps, 765 after 8,000 with 10 (39 minutes). Table and command:
-experiments/mode_collapse.
+(Intel Xeon): after 10,000 steps 45 modes without a remedy, 766 with packs of 2, 540 with packs of
+4, 748 with 5 unrolled steps, 854 with 10 (46 minutes). Table: experiments/mode_collapse.
 """
 
 from ml_collections import ConfigDict
