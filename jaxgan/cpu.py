@@ -18,7 +18,7 @@ def devices_for(seeds: int) -> int:
     """As many devices of a CPU as share the seeds evenly.
 
     A core that trains seeds of its own needs no other at each small matrix product: ten seeds of
-    configs/pacgan_grid.py take 8.2 times as long as one on 2 cores so, and 10.3 times where both
+    configs/pacgan_grid.py take 8.1 times as long as one on 2 cores so, and 10.3 times where both
     cores work at each product (experiments/mode_collapse/README.md).
     """
     return max(n for n in range(1, cores() + 1) if seeds % n == 0)

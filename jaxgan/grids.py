@@ -42,6 +42,8 @@ class Maker:
             raise UsageError(
                 "--mix, --sefa and --layers are of generators with styles (gen.name='stylegan2')"
             )
+        if flags.sefa and flags.sefa > space.width:
+            raise UsageError(f"--sefa must be at most {space.width}, of w; got {flags.sefa}")
         if flags.layers and max(flags.layers) >= space.layers:
             raise UsageError(f"--layers must be in 0..{space.layers - 1}; got {max(flags.layers)}")
 

@@ -18,7 +18,7 @@ import jax
 import jax.numpy as jnp
 from ml_collections import ConfigDict
 
-from jaxgan.build import build, build_on
+from jaxgan.build import build, build_game, build_on, resolve
 from jaxgan.cli import OF_FIELDS, Parser, run
 from jaxgan.config import load_config
 from jaxgan.cpu import devices_for, use_cpu
@@ -219,7 +219,7 @@ def largest_batch(
     Raises:
       UsageError: none that was tried fits.
     """
-    group = config.disc.get("group_size", 1)  # of a minibatch layer, which divides the batch
+    group = getattr(build_game(resolve(config, dataset)).disc, "batch_multiple", 1)
     unit = config.train.packing * group * (devices if config.seeds == 1 else 1)
     unit *= config.train.microbatches
     limit = dataset.num_examples * devices // (here * unit)  # a device's share is one batch there

@@ -155,7 +155,8 @@ def parse(arguments: list[str]) -> argparse.Namespace:
         "--sweep",
         default="",
         metavar="0.5,1",
-        help="a row for each latent, a column for each truncation",
+        help="a row for each latent, a column for each truncation; --sweep=-1,0,1 where it begins "
+        "with a minus",
     )
     parser.add_argument(
         "--mix", action="store_true", help="rows whose styles are in some layers the columns'"

@@ -1,5 +1,6 @@
 import subprocess
 import sys
+from types import SimpleNamespace
 
 import jax
 import pytest
@@ -8,6 +9,7 @@ from conftest import ROOT
 from jaxgan import plan
 from jaxgan.build import build
 from jaxgan.config import load_config
+from jaxgan.data.sources import load_dataset
 from jaxgan.errors import UsageError
 
 SMOKE = f"{ROOT}/configs/mlp_mnist.py:smoke"
@@ -80,6 +82,28 @@ def test_the_largest_batch_fits_and_the_next_was_seen_to_fail(experiment, monkey
     assert plan.measure(other, plan.abstract_state(other)).memory > memory
     with pytest.raises(UsageError, match="a batch of 1 takes"):
         plan.largest_batch(config, experiment.dataset, 1, 1, 1000)
+
+
+@pytest.mark.parametrize(
+    "config, groups",
+    [("dcgan_fashion", 1), ("dcgan_fashion", 4), ("stylegan2_emoji", 4), ("r3gan_fashion", 1)],
+)
+def test_batches_in_search_of_the_largest_are_those_the_network_takes(config, groups, monkeypatch):
+    """At a megabyte an image."""
+    minibatch = ["--config.disc.minibatch=stddev"] if config.startswith("dcgan") else []
+    fields = ["--config.data.name=fashion_mnist_10k", *(minibatch if groups > 1 else [])]
+    config = load_config(f"{ROOT}/configs/{config}.py:smoke", fields)
+    tried = []
+    build_it = lambda config, dataset: (
+        tried.append(config.data.batch_size) or SimpleNamespace(run=None)
+    )
+    cost = lambda *_: SimpleNamespace(memory=tried[-1] * 2**20)
+    monkeypatch.setattr(plan, "build_on", build_it)
+    monkeypatch.setattr(plan, "measure", cost)
+    monkeypatch.setattr(plan, "abstract_state", lambda run: None)
+    dataset = load_dataset("fashion_mnist_10k", resolution=config.data.get("resolution") or 0)
+    batch, *_ = plan.largest_batch(config, dataset, 1, 1, 107 * 2**20)
+    assert batch == 107 // groups * groups and all(size % groups == 0 for size in tried)
 
 
 def test_devices_share_the_batch():

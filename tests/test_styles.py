@@ -140,6 +140,7 @@ def test_mixing_takes_each_layer_from_one_of_two():
         (["--layers", "1"], "of --mix and --sefa"),
         (["--truncation", "inf"], "must be finite"),
         (["--sefa", "0"], "must be positive"),
+        (["--sefa", "99"], "--sefa must be at most 8, of w; got 99"),
         (["--sweep", "0,a"], "--sweep must look like"),
         (["--sweep", "1,inf"], "--sweep must be finite"),
         (["--sweep", "1", "--truncation", "1"], "drop --truncation"),

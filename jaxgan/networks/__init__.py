@@ -5,14 +5,16 @@ labels), `latent_dim` and `prior`, called as `(latents [B, D], labels [B] | None
 returning images [B, H, W, C] in [-1, 1]. Every `Discriminator` has `image_shape` (of a pack, where
 images are packed) and `num_classes`, is called as `(images, labels, *, train)`, returns logits [B],
 sows its last activations of each example alone as "features", and tells by `mixes_examples` whether
-one example's logit depends on the others of its batch. Such a one is not trained with penalties on
+one example's logit depends on the others of its batch; `batch_multiple`, where it has that, divides
+its batches. One that mixes examples is not trained with penalties on
 the gradient of each logit, unless it says `penalized_as_sum = True`: for it the gradient of the sum
 of all logits is meant. Those of `mlp` take images of any shape.
 Labels are int [B], or float [B, num_classes]: parts.py. What else a discriminator may sow about
 classes is in heads.py.
 
-A generator with styles has two halves as methods too: `styles`, of the same arguments and a
-`truncation`, returns them as [B, layers, w_dim], and `synthesize`, of those and `train`, images.
+A generator with styles has `layers` and `w_dim`, and two halves as methods too: `styles`, of the same
+arguments and a `truncation`, returns them as [B, layers, w_dim], and `synthesize`, of those and
+`train`, images. Where the mean style and the scales of a layer lie is stylegan2's: styles.py.
 
 An `Encoder`, which some families have, takes what a discriminator takes, and `latent_dim`, and
 returns latents [B, latent_dim].

@@ -26,11 +26,11 @@ from jaxgan.networks.heads import judged, takes_label_as_input
 from jaxgan.networks.layers import Conv, Dense, Embed, UpsampleConv, upsample
 from jaxgan.networks.parts import (
     GEN_CONDITIONING,
-    INITS,
     BatchNorm,
     LabelMap,
     ProjectedBatchNorm,
     halvings,
+    kernel_inits,
 )
 from jaxgan.networks.resnet import Block
 
@@ -63,7 +63,7 @@ def norm_of(vector: jax.Array | None, network: nn.Module):
     def norm(x: jax.Array, *, train: bool) -> jax.Array:
         if vector is None:
             return BatchNorm()(x, train=train)
-        _, outer = INITS[network.kernel_init]
+        _, outer = kernel_inits(network.kernel_init)
         return ProjectedBatchNorm(network.spectral_norm, outer)(x, vector, train=train)
 
     return norm
@@ -79,7 +79,7 @@ class BlockUp(nn.Module):
     @nn.compact
     def __call__(self, x: jax.Array, vector: jax.Array | None, *, train: bool) -> jax.Array:
         norm = norm_of(vector, self)
-        inner, outer = INITS[self.kernel_init]
+        inner, outer = kernel_inits(self.kernel_init)
         spectral = {"spectral_norm": self.spectral_norm}
         h = nn.relu(norm(x, train=train))
         h = UpsampleConv(self.features, kernel_init=inner, **spectral)(h)
@@ -92,7 +92,7 @@ def class_vector(gen: nn.Module, labels: jax.Array | None) -> list[jax.Array]:
     """The class embedding that the blocks of `gen` share, [B, shared_dim]; none without classes."""
     if not gen.num_classes:
         return []
-    _, outer = INITS[gen.kernel_init]
+    _, outer = kernel_inits(gen.kernel_init)
     embed = Embed(gen.num_classes, gen.shared_dim, embedding_init=outer, name="classes")
     return [embed(labels)]
 
@@ -132,7 +132,7 @@ class Generator(nn.Module):
         self, latents: jax.Array, labels: jax.Array | None = None, *, train: bool
     ) -> jax.Array:
         by_norm = choose("conditioning (gen.conditioning)", GEN_CONDITIONING, self.conditioning)
-        _, outer = choose("init (gen.kernel_init)", INITS, self.kernel_init)
+        _, outer = kernel_inits(self.kernel_init)
         spectral = {"spectral_norm": self.spectral_norm}
         ups = halvings(self.image_shape, "biggan")
         widths = [self.width * times for times in gen_widths(ups)]
@@ -151,7 +151,7 @@ class Generator(nn.Module):
             if side in self.attention:
                 x = SelfAttention(**spectral, kernel_init=outer)(x)
         x = nn.relu(BatchNorm()(x, train=train))
-        inner, _ = INITS[self.kernel_init]
+        inner, _ = kernel_inits(self.kernel_init)
         return nn.tanh(Conv(self.image_shape[-1], (3, 3), kernel_init=inner, **spectral)(x))
 
     def _chunks(self, latents: jax.Array, count: int) -> list:
@@ -196,7 +196,7 @@ class Discriminator(nn.Module):
     def __call__(
         self, images: jax.Array, labels: jax.Array | None = None, *, train: bool
     ) -> jax.Array:
-        _, outer = choose("init (disc.kernel_init)", INITS, self.kernel_init)
+        _, outer = kernel_inits(self.kernel_init)
         spectral = {"spectral_norm": self.spectral_norm}
         downs = halvings(self.image_shape, "biggan")
         widths = [self.width * times for times in disc_widths(downs)]

@@ -15,7 +15,7 @@ from jaxgan.networks.attention import SelfAttention, check_reached
 from jaxgan.networks.biggan import beside, class_vector, disc_widths, gen_widths, norm_of
 from jaxgan.networks.heads import judged, takes_label_as_input
 from jaxgan.networks.layers import Conv, Dense, UpsampleConv, downsample, upsample
-from jaxgan.networks.parts import GEN_CONDITIONING, INITS, BatchNorm, LabelMap, halvings
+from jaxgan.networks.parts import GEN_CONDITIONING, BatchNorm, LabelMap, halvings, kernel_inits
 
 NARROWER = 4  # times, in the middle of a block
 
@@ -31,7 +31,7 @@ class BlockUp(nn.Module):
     @nn.compact
     def __call__(self, x: jax.Array, vector: jax.Array | None, *, train: bool) -> jax.Array:
         norm = norm_of(vector, self)
-        inner, outer = INITS[self.kernel_init]
+        inner, outer = kernel_inits(self.kernel_init)
         spectral = {"spectral_norm": self.spectral_norm}
         middle = max(x.shape[-1] // NARROWER, 1)
         second = UpsampleConv if self.double else Conv
@@ -54,7 +54,7 @@ class BlockDown(nn.Module):
 
     @nn.compact
     def __call__(self, x: jax.Array) -> jax.Array:
-        inner, outer = INITS[self.kernel_init]
+        inner, outer = kernel_inits(self.kernel_init)
         spectral = {"spectral_norm": self.spectral_norm}
         middle = max(self.features // NARROWER, 1)
         shrink = downsample if self.halve else lambda h: h
@@ -91,7 +91,7 @@ class Generator(nn.Module):
         self, latents: jax.Array, labels: jax.Array | None = None, *, train: bool
     ) -> jax.Array:
         by_norm = choose("conditioning (gen.conditioning)", GEN_CONDITIONING, self.conditioning)
-        inner, outer = choose("init (gen.kernel_init)", INITS, self.kernel_init)
+        inner, outer = kernel_inits(self.kernel_init)
         spectral = {"spectral_norm": self.spectral_norm}
         ups = halvings(self.image_shape, "biggan_deep")
         widths = [self.width * times for times in gen_widths(ups)]
@@ -139,7 +139,7 @@ class Discriminator(nn.Module):
     def __call__(
         self, images: jax.Array, labels: jax.Array | None = None, *, train: bool
     ) -> jax.Array:
-        inner, outer = choose("init (disc.kernel_init)", INITS, self.kernel_init)
+        inner, outer = kernel_inits(self.kernel_init)
         spectral = {"spectral_norm": self.spectral_norm}
         downs = halvings(self.image_shape, "biggan_deep")
         first, *widths = [self.width * times for times in disc_widths(downs)]

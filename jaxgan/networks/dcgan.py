@@ -14,7 +14,7 @@ from jaxgan.choices import choose
 from jaxgan.networks import parts
 from jaxgan.networks.heads import judged, takes_label_as_input
 from jaxgan.networks.layers import Conv, ConvTranspose
-from jaxgan.networks.minibatch import MINIBATCH
+from jaxgan.networks.minibatch import MINIBATCH, batch_multiple
 from jaxgan.networks.parts import NORMS, Code, LabelMap, LabelVector
 
 MAX_SIDE = 128
@@ -136,6 +136,10 @@ class Discriminator(nn.Module):
     @property
     def mixes_examples(self) -> bool:
         return self.norm == "batch" or self.minibatch != "none"
+
+    @property
+    def batch_multiple(self) -> int:
+        return batch_multiple(self.minibatch)
 
     @nn.compact
     def __call__(

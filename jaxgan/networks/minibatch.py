@@ -10,6 +10,8 @@ import flax.linen as nn
 import jax
 import jax.numpy as jnp
 
+from jaxgan.choices import choose
+
 
 class MinibatchStddev(nn.Module):
     """Appends the mean standard deviation of a group: [B, ..., C] -> [B, ..., C + features].
@@ -77,3 +79,8 @@ MINIBATCH: dict[str, type[nn.Module]] = {
     "stddev": MinibatchStddev,
     "discrimination": MinibatchDiscrimination,
 }
+
+
+def batch_multiple(name: str) -> int:
+    """What a layer of MINIBATCH asks a batch to be a multiple of."""
+    return getattr(choose("minibatch layer", MINIBATCH, name), "group_size", 1)

@@ -14,7 +14,7 @@ import jax
 import jax.numpy as jnp
 
 from jaxgan.choices import choose
-from jaxgan.networks.minibatch import MINIBATCH
+from jaxgan.networks.minibatch import MINIBATCH, batch_multiple
 from jaxgan.networks.parts import ACTIVATIONS, NORMS, OUTPUTS, Code, LabelVector
 
 # U(-1 / sqrt(fan_in), 1 / sqrt(fan_in)), as in the tutorials' framework. With Flax's default, 1.7
@@ -102,6 +102,10 @@ class Discriminator(nn.Module):
     @property
     def mixes_examples(self) -> bool:
         return self.minibatch != "none"
+
+    @property
+    def batch_multiple(self) -> int:
+        return batch_multiple(self.minibatch)
 
     @nn.compact
     def __call__(

@@ -11,6 +11,7 @@ import flax.linen as nn
 import jax
 import jax.numpy as jnp
 
+from jaxgan.choices import choose
 from jaxgan.networks.layers import Dense, Embed
 
 ACTIVATIONS: dict[str, Callable[[jax.Array], jax.Array]] = {
@@ -34,6 +35,11 @@ INITS: dict[str, tuple[nn.initializers.Initializer, nn.initializers.Initializer]
     "orthogonal": (ORTHOGONAL, ORTHOGONAL),  # Saxe et al. 2014; BigGAN
     "normal": (nn.initializers.normal(0.02),) * 2,
 }
+
+
+def kernel_inits(name: str) -> tuple[nn.initializers.Initializer, nn.initializers.Initializer]:
+    """Of 3x3 kernels that follow a ReLU, and of the others: of INITS, or "package.module:name"."""
+    return choose("init (kernel_init)", INITS, name)
 
 
 def halvings(image_shape: tuple[int, int, int], family: str) -> int:

@@ -30,12 +30,12 @@ from jaxgan.networks.layers import (
 )
 from jaxgan.networks.parts import (
     GEN_CONDITIONING,
-    INITS,
     NORMS,
     ConditionalBatchNorm,
     LabelMap,
     LabelVector,
     halvings,
+    kernel_inits,
 )
 
 MOST = 16  # times the width, at the smallest side
@@ -61,7 +61,7 @@ class BlockUp(nn.Module):
                 return ConditionalBatchNorm(self.num_classes)(x, labels, train=train)
             return choose("norm", NORMS, self.norm)()(x, train=train)
 
-        inner, outer = INITS[self.kernel_init]
+        inner, outer = kernel_inits(self.kernel_init)
         spectral = {"spectral_norm": self.spectral_norm}
         h = UpsampleConv(self.features, kernel_init=inner, **spectral)(nn.relu(norm(x)))
         h = Conv(self.features, (3, 3), kernel_init=inner, **spectral)(nn.relu(norm(h)))
@@ -84,7 +84,7 @@ class Block(nn.Module):
 
     @nn.compact
     def __call__(self, x: jax.Array) -> jax.Array:
-        inner, outer = INITS[self.kernel_init]
+        inner, outer = kernel_inits(self.kernel_init)
         spectral = {"spectral_norm": self.spectral_norm}
         last = ConvDownsample if self.halve else Conv
         # SNGAN's authors widen at the second convolution; the first block has one width throughout.
@@ -126,7 +126,7 @@ class Generator(nn.Module):
             raise ValueError(
                 f"gen.conditioning='batch_norm' needs gen.norm='batch'; got {self.norm!r}"
             )
-        _, outer = choose("init (gen.kernel_init)", INITS, self.kernel_init)
+        _, outer = kernel_inits(self.kernel_init)
         spectral = {"spectral_norm": self.spectral_norm}
         ups = halvings(self.image_shape, "resnet")
         grows = ups > 3
@@ -177,7 +177,7 @@ class Discriminator(nn.Module):
     def __call__(
         self, images: jax.Array, labels: jax.Array | None = None, *, train: bool
     ) -> jax.Array:
-        _, outer = choose("init (disc.kernel_init)", INITS, self.kernel_init)
+        _, outer = kernel_inits(self.kernel_init)
         spectral = {"spectral_norm": self.spectral_norm}
         downs = halvings(self.image_shape, "resnet")
         if downs > 3:

@@ -86,6 +86,8 @@ class Generator(nn.Module):
     def setup(self):
         if not 0 <= self.style_mixing <= 1:
             raise ValueError(f"gen.style_mixing must be in [0, 1]; got {self.style_mixing}")
+        if not self.mapping_lr > 0:
+            raise ValueError(f"gen.mapping_lr must be positive; got {self.mapping_lr}")
         self.mapping = Mapping(
             self.num_classes, self.w_dim, self.mapping_layers, lr_multiplier=self.mapping_lr
         )

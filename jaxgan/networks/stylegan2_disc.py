@@ -64,6 +64,10 @@ class Discriminator(nn.Module):
     def mixes_examples(self) -> bool:
         return True
 
+    @property
+    def batch_multiple(self) -> int:
+        return self.group_size
+
     @nn.compact
     def __call__(
         self, images: jax.Array, labels: jax.Array | None = None, *, train: bool

@@ -1,8 +1,11 @@
 """The residual families: what their papers say of them."""
 
+import sys
 from functools import partial
+from types import SimpleNamespace
 
 import chex
+import flax.linen as nn
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -10,7 +13,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from jaxgan.networks import NETWORKS, biggan, r3gan, resnet
+from jaxgan.networks import NETWORKS, biggan, biggan_deep, r3gan, resnet
 from jaxgan.networks.apply import apply, init
 
 RESIDUAL = {
@@ -148,6 +151,22 @@ def test_every_layer_of_biggan_is_spectrally_normalized():
             kernels = {p[:-1] for p in paths(collections["params"])
                        if p[-1] in ("kernel", "embedding") and p[0] != "classes"}  # fmt: skip
             assert kernels == {p[:-1] for p in paths(collections["spectral"])}
+
+
+@pytest.mark.parametrize("family", [resnet, biggan, biggan_deep])
+def test_kernels_may_begin_as_one_says(family, monkeypatch):
+    tens = (nn.initializers.constant(10.0),) * 2
+    monkeypatch.setitem(sys.modules, "own_inits", SimpleNamespace(TENS=tens))
+    sizes = {"image_shape": (8, 8, 1), "width": 4, "kernel_init": "own_inits:TENS"}
+    latents = jnp.zeros((1, 8))
+    players = (
+        (family.Generator(latent_dim=8, **sizes), (latents,)),
+        (family.Discriminator(**sizes), (jnp.zeros((1, 8, 8, 1)),)),
+    )
+    for network, inputs in players:
+        params, _ = init(network, jax.random.key(0), *inputs)
+        kernels = [x for p, x in jax.tree.leaves_with_path(params) if p[-1].key == "kernel"]
+        assert kernels and all((kernel == 10).all() for kernel in kernels)
 
 
 def test_a_chunk_of_the_latents_for_each_block():

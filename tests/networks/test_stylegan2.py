@@ -180,6 +180,8 @@ def test_styles_are_mixed_as_often_as_asked_for():
     assert (counts > 0.5 * counts.mean()).all()
     with pytest.raises(ValueError, match="style_mixing must be in"):
         init(stylegan2.Generator(image_shape=(8, 8, 1), style_mixing=1.5), KEY, latents[:1])
+    with pytest.raises(ValueError, match="mapping_lr must be positive; got 0"):
+        init(stylegan2.Generator(image_shape=(8, 8, 1), mapping_lr=0.0), KEY, latents[:1])
 
 
 def test_activations_keep_their_size_at_initialisation():
