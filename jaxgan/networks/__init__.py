@@ -12,9 +12,9 @@ of all logits is meant. Those of `mlp` take images of any shape.
 Labels are int [B], or float [B, num_classes]: parts.py. What else a discriminator may sow about
 classes is in heads.py.
 
-A generator with styles has `layers` and `w_dim`, and two halves as methods too: `styles`, of the same
-arguments and a `truncation`, returns them as [B, layers, w_dim], and `synthesize`, of those and
-`train`, images. Where the mean style and the scales of a layer lie is stylegan2's: styles.py.
+A generator with styles has `layers` and `w_dim`, and two halves as methods too: `styles`, of the
+same arguments and a `truncation`, returns them as [B, layers, w_dim], and `synthesize`, of those
+and `train`, images. Where its mean style and the scales of a layer lie is as in stylegan2.
 
 An `Encoder`, which some families have, takes what a discriminator takes, and `latent_dim`, and
 returns latents [B, latent_dim].
