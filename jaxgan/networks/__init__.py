@@ -6,9 +6,9 @@ returning images [B, H, W, C] in [-1, 1]. Every `Discriminator` has `image_shape
 images are packed) and `num_classes`, is called as `(images, labels, *, train)`, returns logits [B],
 sows its last activations of each example alone as "features", and tells by `mixes_examples` whether
 one example's logit depends on the others of its batch; `batch_multiple`, where it has that, divides
-its batches. One that mixes examples is not trained with penalties on
-the gradient of each logit, unless it says `penalized_as_sum = True`: for it the gradient of the sum
-of all logits is meant. Those of `mlp` take images of any shape.
+its batches. One that mixes examples is not trained with penalties on the gradient of each logit,
+unless it says `penalized_as_sum = True`: for it the gradient of the sum of all logits is meant.
+Those of `mlp` take images of any shape.
 Labels are int [B], or float [B, num_classes]: parts.py. What else a discriminator may sow about
 classes is in heads.py.
 
