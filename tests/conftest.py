@@ -70,6 +70,12 @@ def fresh_trace_counts():
     chex.clear_trace_counter()
 
 
+@pytest.fixture
+def enable_x64():
+    """The context of float64 arrays, where the oldest jax that is supported has it too."""
+    return jax.enable_x64 if hasattr(jax, "enable_x64") else jax.experimental.enable_x64
+
+
 def optimize(programs: bool) -> None:
     """In this process, and in those that it starts."""
     jax.config.update("jax_disable_most_optimizations", not programs)

@@ -112,7 +112,7 @@ def test_one_dimension_by_hand(m, r):
 
 
 @pytest.mark.parametrize("strides", [1, 2])
-def test_what_rounding_costs(strides, own_cores, optimized):
+def test_what_rounding_costs(strides, own_cores, optimized, enable_x64):
     """The error's standard deviation over that of the result, against float64."""
     size = 8 * strides
     geometry = Geometry((strides,) * 2, ((1, 1),) * 2, (1, 1), 1, (size,) * 2, (3, 3))
@@ -120,7 +120,7 @@ def test_what_rounding_costs(strides, own_cores, optimized):
     x = rng.standard_normal((8, size, size, 128)).astype("float32")
     w = rng.standard_normal((3, 3, 128, 16)).astype("float32")
     ours = jax.jit(winograd.conv, static_argnums=2)(x, w, geometry)
-    with jax.enable_x64(True):
+    with enable_x64(True):
         exact = native_conv(x.astype("float64"), w.astype("float64"), geometry=geometry)
         exact = np.asarray(exact)
     assert np.std(ours - exact) / np.std(exact) < 2e-6

@@ -13,8 +13,6 @@ from jaxgan.objectives.augment import AUGMENTS, instance_noise
 from jaxgan.schema import augmentation
 
 KEY = jax.random.key(0)
-# Where the oldest jax that is supported has it.
-enable_x64 = jax.enable_x64 if hasattr(jax, "enable_x64") else jax.experimental.enable_x64
 IMAGES = jnp.linspace(-1, 1, 2 * 6 * 6 * 3).reshape(2, 6, 6, 3)
 EVERYTHING = {"p": 1.0, "schedule": "constant"} | dict.fromkeys(
     ("filtering", "noise", "cutout"), True
@@ -57,7 +55,7 @@ def test_every_augmentation_treats_each_image_by_itself(name):
 
 
 @pytest.mark.parametrize("name", AUGMENTS)
-def test_first_and_second_derivatives_are_those_of_finite_differences(name):
+def test_first_and_second_derivatives_are_those_of_finite_differences(name, enable_x64):
     """Through all parts at once, in float64: gradients and Hessians along a random direction."""
     augment = ready(name)
     with enable_x64(True):
