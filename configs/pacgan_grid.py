@@ -11,7 +11,7 @@ Both players move at once, as in the authors' program. What the paper calls beta
 of 0.2 here: the program's library took 1 - beta1 once, and with 0.8 packs of 2 find 16 modes.
 Measured 2026-11-23 at this length, seed 0, on a core of a CPU (Intel Xeon): 16 modes of the grid
 and a divergence of 0.53 (published 0.70), PacGAN2 24 and 0.13 (0.13), 80 and 105 minutes; of the
-ring 8 and 0.15 (0.45), 69 minutes, PacGAN2 8 and 0.02 (0.07). Table, PacGAN3 and commands:
+ring 8 and 0.15 (0.45), 69 minutes, PacGAN2 8 and 0.02 (0.07). PacGAN3 and 4, and commands:
 experiments/mode_collapse.
 """
 

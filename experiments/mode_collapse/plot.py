@@ -39,7 +39,7 @@ def main() -> None:
     flags = parser.parse_args()
     if wrong := [run for run in flags.runs if not all(run.partition("="))]:
         parser.error(f"runs are named LABEL=WORKDIR; got {wrong[0]}")
-    figure, axes = plt.subplots(figsize=(6, 3.8))
+    figure, axes = plt.subplots(figsize=(6, 3.8), layout="constrained")
     for run in flags.runs:
         label, _, workdirs = run.partition("=")
         steps, values = curve([Path(workdir) for workdir in workdirs.split(",")], flags.metric)
@@ -48,8 +48,8 @@ def main() -> None:
         axes.fill_between(steps, np.nanmin(values, 1), np.nanmax(values, 1), alpha=0.2)
     axes.set(xlabel="step", ylabel=flags.metric)
     axes.grid(alpha=0.3)
-    axes.legend()
-    figure.tight_layout()
+    axes.xaxis.set_major_formatter("{x:,.0f}")
+    figure.legend(loc="outside upper center", ncols=4, frameon=False)  # over no line
     figure.savefig(flags.out, dpi=100)
 
 
